@@ -1,0 +1,1 @@
+"""The commands: parse, wire, call one stage, print. Data on stdout, narration on stderr."""

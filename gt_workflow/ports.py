@@ -1,0 +1,117 @@
+"""What the stages need from the outside, as narrow as their use; one contract suite each.
+
+A *uri* is `s3://bucket/key`, or a plain file path where a stage says that it takes one.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import AbstractContextManager
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any, BinaryIO, Generic, Protocol, TypeVar
+
+T = TypeVar("T")
+R = TypeVar("R")
+
+
+@dataclass(frozen=True, slots=True)
+class Stat:
+    """One stored object: `size` in bytes, `modified` aware and in UTC."""
+
+    uri: str
+    size: int
+    modified: datetime
+
+
+class Storage(Protocol):
+    """Whole objects under URIs; nothing is visible before it is complete.
+
+    Every method raises `StorageError`; a missing object or bucket is `ObjectNotFoundError`.
+    """
+
+    def open(self, uri: str) -> BinaryIO:
+        """Open an object for reading, seekable; the caller closes it."""
+        ...
+
+    def create(self, uri: str) -> AbstractContextManager[BinaryIO]:
+        """Write an object: it appears whole at a clean exit; an exception leaves what was there."""
+        ...
+
+    def list(self, prefix: str) -> Iterator[Stat]:
+        """Yield every object whose URI starts with `prefix`, sorted by the key's UTF-8 bytes."""
+        ...
+
+    def exists(self, uri: str) -> bool:
+        """Tell whether the object is there."""
+        ...
+
+    def stat(self, uri: str) -> Stat:
+        """Describe one object."""
+        ...
+
+    def delete(self, uri: str) -> None:
+        """Delete one object; deleting what is not there is no error."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome(Generic[T, R]):
+    """What became of one item: `value`, or `error` if `fn` raised; never both."""
+
+    item: T
+    value: R | None = None
+    error: Exception | None = None
+
+    def result(self) -> R:
+        """Return the value or raise the error."""
+        if self.error is not None:
+            raise self.error
+        return self.value  # type: ignore[return-value]  # `None` is a legal value of R
+
+
+class Engine(Protocol):
+    """Applies a function to many items; closing it cancels what has not begun."""
+
+    def map(self, fn: Callable[[T], R], items: Iterable[T]) -> Iterator[Outcome[T, R]]:
+        """Yield one outcome per item, in the items' order, with a bounded window in flight."""
+        ...
+
+    def close(self) -> None:
+        """Release workers; idempotent."""
+        ...
+
+
+class Clock(Protocol):
+    """The only source of time; `now` is aware and in UTC."""
+
+    def now(self) -> datetime:
+        """Return the current instant."""
+        ...
+
+    def sleep(self, seconds: float) -> None:
+        """Wait; the only wait there is."""
+        ...
+
+
+class GroundTruth(Protocol):
+    """The labeling API, as the stages use it; requests and answers have AWS's own form.
+
+    Every method raises `ServiceError`, `AlreadyExistsError` or `NotFoundError`.
+    """
+
+    def create(self, request: Mapping[str, Any]) -> str:
+        """Create a labeling job from a CreateLabelingJob request; return its ARN."""
+        ...
+
+    def describe(self, name: str) -> dict[str, Any]:
+        """Return the DescribeLabelingJob answer."""
+        ...
+
+    def list(self, **filters: Any) -> Iterator[dict[str, Any]]:
+        """Yield LabelingJobSummary dicts, page after page; filters as in ListLabelingJobs."""
+        ...
+
+    def stop(self, name: str) -> None:
+        """Ask for the job to be stopped; what is labelled is kept."""
+        ...

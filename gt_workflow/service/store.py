@@ -1,0 +1,227 @@
+"""What must survive: jobs, objects, tasks, answers, teams, workers, in a relational database.
+
+SQLite in WAL mode with `synchronous=FULL`: a committed transaction survives a killed process and
+a power cut. One process owns the file for writing at a time (a lock here, `BEGIN IMMEDIATE`
+there); readers never wait. Times are stored as UTC epoch seconds (floats), so that SQL compares
+them. JSON is stored as text, manifest lines as the bytes they were.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+from sqlalchemy import (
+    Column,
+    Connection,
+    Float,
+    ForeignKey,
+    Index,
+    Integer,
+    LargeBinary,
+    MetaData,
+    String,
+    Table,
+    Text,
+    UniqueConstraint,
+    create_engine,
+    event,
+    text,
+)
+
+metadata = MetaData()
+
+workforces = Table(
+    "workforces",
+    metadata,
+    Column("arn", String, primary_key=True),
+    Column("region", String, nullable=False),
+    Column("name", String, nullable=False),
+    Column("config", Text, nullable=False),  # JSON: Cognito, Oidc, SourceIp, VPC
+    Column("created", Float, nullable=False),
+    Column("modified", Float, nullable=False),
+    UniqueConstraint("region", "name"),
+)
+
+workteams = Table(
+    "workteams",
+    metadata,
+    Column("arn", String, primary_key=True),
+    Column("region", String, nullable=False),
+    Column("name", String, nullable=False),
+    Column("workforce_arn", String, nullable=False),
+    Column("config", Text, nullable=False),  # JSON: members, description, notification, access
+    Column("created", Float, nullable=False),
+    Column("modified", Float, nullable=False),
+    UniqueConstraint("region", "name"),
+)
+
+tags = Table(
+    "tags",
+    metadata,
+    Column("arn", String, primary_key=True),
+    Column("key", String, primary_key=True),
+    Column("value", String, nullable=False),
+)
+
+workers = Table(
+    "workers",
+    metadata,
+    Column("id", String, primary_key=True),  # private.<region>.<hex>
+    Column("name", String, nullable=False, unique=True),
+    Column("created", Float, nullable=False),
+)
+
+worker_teams = Table(
+    "worker_teams",
+    metadata,
+    Column("worker_id", String, ForeignKey("workers.id"), primary_key=True),
+    Column("workteam_arn", String, primary_key=True),
+)
+
+worker_tokens = Table(
+    "worker_tokens",
+    metadata,
+    Column("token_sha256", String, primary_key=True),
+    Column("worker_id", String, ForeignKey("workers.id"), nullable=False),
+    Column("created", Float, nullable=False),
+    Column("expires", Float, nullable=False),
+)
+
+jobs = Table(
+    "jobs",
+    metadata,
+    Column("id", Integer, primary_key=True),
+    Column("arn", String, nullable=False, unique=True),
+    Column("region", String, nullable=False),
+    Column("name", String, nullable=False),
+    Column("name_key", String, nullable=False),  # lower case: names are compared so
+    Column("kind", String, nullable=False),  # label | adjust | verify
+    Column("status", String, nullable=False),
+    Column("failure_reason", Text),
+    Column("request", Text, nullable=False),  # the CreateLabelingJob request, JSON
+    Column("workteam_arn", String, nullable=False),
+    Column("reference_code", String, nullable=False),
+    Column("labels", Text),  # JSON list, read from the label category file at initialising
+    Column("created", Float, nullable=False),
+    Column("modified", Float, nullable=False),
+    Column("iteration", Integer, nullable=False, default=0),
+    Column("batch_opened", Float),  # when the objects of `iteration` became available
+    Column("published_iteration", Integer, nullable=False, default=0),
+    Column("total", Integer, nullable=False, default=0),  # objects that this job labels
+    Column("human_labeled", Integer, nullable=False, default=0),
+    Column("machine_labeled", Integer, nullable=False, default=0),
+    Column("failed", Integer, nullable=False, default=0),
+    UniqueConstraint("region", "name_key"),
+)
+
+objects = Table(
+    "objects",
+    metadata,
+    Column("job_id", Integer, ForeignKey("jobs.id"), primary_key=True),
+    Column("idx", Integer, primary_key=True, autoincrement=False),  # 0-based manifest line
+    Column("line", LargeBinary, nullable=False),  # as it stood in the input manifest
+    Column("state", String, nullable=False),  # skipped | waiting | active | labelled | failed
+    Column("iteration", Integer),
+    Column("width", Integer),  # of the stored raster, read when first handed out
+    Column("height", Integer),
+    Column("answers", Integer, nullable=False, default=0),
+    Column("declines", Integer, nullable=False, default=0),
+    Column("leases", Integer, nullable=False, default=0),
+    Column("label", Text),  # JSON: the consolidated value and its metadata
+    Column("failure", Text),
+    Column("closed", Float),  # when it became labelled or failed
+    Index("objects_by_state", "job_id", "state", "idx"),
+)
+
+tasks = Table(
+    "tasks",
+    metadata,
+    Column("id", String, primary_key=True),
+    Column("job_id", Integer, nullable=False),
+    Column("idx", Integer, nullable=False),
+    Column("iteration", Integer, nullable=False),
+    Column("worker_id", String, nullable=False),
+    Column("state", String, nullable=False),  # leased | submitted | returned | declined | expired
+    Column("accepted", Float, nullable=False),
+    Column("lease_until", Float, nullable=False),
+    Column("closed", Float),
+    Column("answer", Text),  # JSON as submitted
+    Column("reason", Text),  # why it was declined
+    Index("tasks_by_object", "job_id", "idx"),
+    Index("tasks_by_lease", "state", "lease_until"),
+    Index("tasks_by_worker", "worker_id", "state"),
+)
+
+# One worker never holds or answers the same object twice; a returned or expired task may be
+# taken again.
+Index(
+    "one_task_per_worker_and_object",
+    tasks.c.job_id,
+    tasks.c.idx,
+    tasks.c.worker_id,
+    unique=True,
+    sqlite_where=tasks.c.state.in_(["leased", "submitted", "declined"]),
+    postgresql_where=tasks.c.state.in_(["leased", "submitted", "declined"]),
+)
+
+
+class Store:
+    """A database with the tables above; `write` and `read` are the only ways in."""
+
+    def __init__(self, url: str) -> None:
+        """Open (and create where missing) the database at an SQLAlchemy URL."""
+        self._engine = create_engine(url)
+        self._lock = threading.Lock()
+        self._sqlite = self._engine.dialect.name == "sqlite"
+        if self._sqlite:
+            event.listen(self._engine, "connect", _configure_sqlite)
+        with self._engine.begin() as connection:
+            metadata.create_all(connection)
+
+    @contextmanager
+    def write(self) -> Iterator[Connection]:
+        """Yield a connection in a transaction that commits at a clean exit, else rolls back."""
+        with self._lock, self._engine.connect() as connection:
+            # pysqlite begins a transaction only at the first write, which would let two
+            # processes read the same state and then both act on it.
+            if self._sqlite:
+                connection.exec_driver_sql("BEGIN IMMEDIATE")
+            try:
+                yield connection
+            except BaseException:
+                connection.rollback()
+                raise
+            connection.commit()
+
+    @contextmanager
+    def read(self) -> Iterator[Connection]:
+        """Yield a connection that sees one consistent state and changes nothing."""
+        with self._engine.connect() as connection:
+            if self._sqlite:
+                connection.exec_driver_sql("BEGIN")
+            try:
+                yield connection
+            finally:
+                connection.rollback()
+
+    def close(self) -> None:
+        """Fold the write-ahead log back into the database and release the file."""
+        if self._sqlite:
+            with self._engine.connect() as connection:
+                connection.execute(text("PRAGMA wal_checkpoint(TRUNCATE)"))
+        self._engine.dispose()
+
+
+def _configure_sqlite(connection: Any, _record: object) -> None:
+    """Set what SQLite forgets per connection; see the module's first paragraph."""
+    connection.isolation_level = None
+    for pragma in (
+        "journal_mode=WAL",
+        "synchronous=FULL",
+        "foreign_keys=ON",
+        "busy_timeout=30000",
+    ):
+        connection.execute(f"PRAGMA {pragma}")
