@@ -115,3 +115,11 @@ class GroundTruth(Protocol):
     def stop(self, name: str) -> None:
         """Ask for the job to be stopped; what is labelled is kept."""
         ...
+
+
+class Progress(Protocol):
+    """Told how far a long stage is; drawing it is the caller's business."""
+
+    def __call__(self, stage: str, done: int, total: int) -> None:
+        """Note that `done` of `total` are through; `total` 0 means it is not known yet."""
+        ...
