@@ -5,7 +5,7 @@
     ├── DataError                   3   a file says something it may not (uri, line, field)
     ├── StorageError                4   an object could not be read, written or listed (uri)
     │   └── ObjectNotFoundError     4   there is no such object or bucket
-    ├── ServiceError                5   a labeling API refused or broke (operation, code, request id)
+    ├── ServiceError                5   a labeling API refused or broke (operation, code, request)
     │   ├── AlreadyExistsError      5   the name is taken
     │   └── NotFoundError           5   there is no such job or team
     └── JobFailedError              6   the labeling job ended without the labels asked for

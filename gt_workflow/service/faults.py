@@ -5,7 +5,7 @@ from __future__ import annotations
 from gt_workflow.errors import GtWorkflowError
 
 
-class Fault(GtWorkflowError):
+class Fault(GtWorkflowError):  # noqa: N818 - "fault" is the service-side word of AWS SDKs
     """A refusal that is the caller's to mend; `code` is what boto3 shows as the error code."""
 
     def __init__(self, code: str, message: str, *, status: int = 400) -> None:
