@@ -1,0 +1,146 @@
+"""Settings: every default in one place, and what `gt.toml`, environment and flags make of them.
+
+Later wins: defaults, `gt.toml`, environment, flags. An environment variable is `GT_` and the
+setting's path in capitals: `GT_STORE_ROOT`, `GT_JOB_TASK_TIME_LIMIT`, `GT_LABELS=degu,wheel`.
+"""
+
+from __future__ import annotations
+
+import tomllib
+from collections.abc import Mapping
+from typing import Any, Literal
+
+import msgspec
+
+from gt_workflow.errors import DataError, UsageError
+
+Form = Literal["recordio", "image", "manifest"]
+FORMS: tuple[Form, ...] = ("recordio", "image", "manifest")
+
+
+class _Section(
+    msgspec.Struct, frozen=True, kw_only=True, rename="kebab", forbid_unknown_fields=True
+):
+    """A table of the settings file; a key that nobody knows is an error, not a silence."""
+
+
+class Job(_Section):
+    """What the labeling job asks of its workers; limits as in CreateLabelingJob."""
+
+    title: str = ""
+    description: str = ""
+    instructions: str = ""  # a text or Markdown file shown beside every photograph
+    workers: int = 1
+    task_time_limit: int = 3600  # seconds
+    availability: int = 2_592_000  # seconds: 30 days, the most a private team may have
+    max_concurrent: int = 1000
+    keywords: tuple[str, ...] = ()
+    attribute: str = "boxes"
+
+
+class StoreSection(_Section):
+    """Where objects and the service's own files live."""
+
+    root: str = "gt-data"
+    bucket: str = "gt-workflow"
+    prefix: str = ""
+    region: str = "us-east-1"
+
+
+class Workers(_Section):
+    """Who labels: people at the worker page, or simulated workers who know the truth."""
+
+    kind: Literal["people", "simulated"] = "people"
+    truth: str = ""
+    count: int = 3
+    seed: int = 0
+    position_noise: float = 0.03  # standard deviation, as a fraction of the box's side
+    miss: float = 0.02  # share of boxes left out
+    false_box: float = 0.02  # boxes drawn around nothing, per photograph
+    wrong_class: float = 0.01  # share of boxes under another label
+
+
+class Channels(_Section):
+    """What training reads when the job is done."""
+
+    forms: tuple[Form, ...] = FORMS
+    validation: float = 0.2  # share of origins
+    out: str = ""  # a folder or s3:// prefix; empty: beside the job, in the bucket
+
+
+class Settings(_Section):
+    """All settings of one launch."""
+
+    photographs: str = ""
+    labels: tuple[str, ...] = ()
+    name: str = ""
+    job: Job = msgspec.field(default_factory=Job)
+    store: StoreSection = msgspec.field(default_factory=StoreSection)
+    workers: Workers = msgspec.field(default_factory=Workers)
+    channels: Channels = msgspec.field(default_factory=Channels)
+
+
+def load(
+    *,
+    text: str = "",
+    uri: str = "gt.toml",
+    environment: Mapping[str, str] | None = None,
+    flags: Mapping[str, Any] | None = None,
+) -> Settings:
+    """Merge a settings file's text, the environment and flags (dotted paths; None is absent).
+
+    Raises `DataError` for the file, `UsageError` for a variable or flag; both name the setting.
+    """
+    try:
+        merged: dict[str, Any] = tomllib.loads(text)
+        msgspec.convert(merged, Settings)
+    except tomllib.TOMLDecodeError as error:
+        raise DataError(f"is no valid TOML: {error}", uri=uri) from None
+    except msgspec.ValidationError as error:
+        raise DataError(_sentence(error), uri=uri) from None
+    for path, value in _from_environment(environment or {}).items():
+        _put(merged, path, value)
+    for path, value in (flags or {}).items():
+        if value is not None:
+            _put(merged, path, value)
+    try:
+        return msgspec.convert(merged, Settings, strict=False)
+    except msgspec.ValidationError as error:
+        raise UsageError(f"a flag or GT_ variable: {_sentence(error)}") from None
+
+
+def setting_paths(section: type[msgspec.Struct] = Settings) -> list[str]:
+    """Return every setting's dotted path, as it is written in the settings file."""
+    paths = []
+    for field in msgspec.structs.fields(section):
+        if isinstance(field.type, type) and issubclass(field.type, msgspec.Struct):
+            nested = setting_paths(field.type)
+            paths += [f"{field.encode_name}.{path}" for path in nested]
+        else:
+            paths.append(field.encode_name)
+    return paths
+
+
+def _from_environment(environment: Mapping[str, str]) -> dict[str, Any]:
+    """Pick the variables that name a setting; lists are written with commas."""
+    lists = {"labels", "job.keywords", "channels.forms"}
+    found: dict[str, Any] = {}
+    for path in setting_paths():
+        value = environment.get("GT_" + path.replace(".", "_").replace("-", "_").upper())
+        if value is not None:
+            found[path] = value.split(",") if path in lists else value
+    return found
+
+
+def _put(tree: dict[str, Any], path: str, value: Any) -> None:
+    """Set a dotted path in nested dicts."""
+    *sections, key = path.split(".")
+    for section in sections:
+        tree = tree.setdefault(section, {})
+    tree[key] = value
+
+
+def _sentence(error: msgspec.ValidationError) -> str:
+    """Say it with the setting's path instead of msgspec's `$`."""
+    message, _, place = str(error).partition(" - at ")
+    return f"{place.strip('`').removeprefix('$.') or 'settings'}: {message}"
