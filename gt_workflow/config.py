@@ -24,7 +24,7 @@ class _Section(
     """A table of the settings file; a key that nobody knows is an error, not a silence."""
 
 
-class Job(_Section):
+class Job(_Section, frozen=True):
     """What the labeling job asks of its workers; limits as in CreateLabelingJob."""
 
     title: str = ""
@@ -38,7 +38,7 @@ class Job(_Section):
     attribute: str = "boxes"
 
 
-class StoreSection(_Section):
+class StoreSection(_Section, frozen=True):
     """Where objects and the service's own files live."""
 
     root: str = "gt-data"
@@ -47,7 +47,7 @@ class StoreSection(_Section):
     region: str = "us-east-1"
 
 
-class Workers(_Section):
+class Workers(_Section, frozen=True):
     """Who labels: people at the worker page, or simulated workers who know the truth."""
 
     kind: Literal["people", "simulated"] = "people"
@@ -60,7 +60,7 @@ class Workers(_Section):
     wrong_class: float = 0.01  # share of boxes under another label
 
 
-class Channels(_Section):
+class Channels(_Section, frozen=True):
     """What training reads when the job is done."""
 
     forms: tuple[Form, ...] = FORMS
@@ -68,7 +68,7 @@ class Channels(_Section):
     out: str = ""  # a folder or s3:// prefix; empty: beside the job, in the bucket
 
 
-class Settings(_Section):
+class Settings(_Section, frozen=True):
     """All settings of one launch."""
 
     photographs: str = ""
