@@ -1,0 +1,114 @@
+"""How the command line speaks: data on stdout, narration, progress and errors on stderr."""
+
+from __future__ import annotations
+
+import json
+import sys
+import time
+from datetime import timedelta
+from typing import TYPE_CHECKING, Any, Self, TextIO
+
+from gt_workflow.workflow.follow import Snapshot
+
+if TYPE_CHECKING:
+    from rich.progress import Progress, TaskID
+
+
+def data(value: Any) -> None:
+    """Print one JSON object on stdout; what a script reads."""
+    print(json.dumps(value, ensure_ascii=False, indent=2))  # noqa: T201 - this is the printer
+
+
+def line(text: str = "") -> None:
+    """Print one line of the answer on stdout."""
+    print(text)  # noqa: T201 - this is the printer
+
+
+def note(text: str) -> None:
+    """Say something about the work on stderr."""
+    print(text, file=sys.stderr, flush=True)  # noqa: T201 - this is the printer
+
+
+class Narrator:
+    """Progress of long work: a bar per stage on a terminal, else a line every few seconds.
+
+    Use as a context manager; call it as a `ports.Progress`.
+    """
+
+    def __init__(self, *, stream: TextIO | None = None, every: float = 5.0) -> None:
+        """Speak to `stream` (stderr); without a terminal at most one line per `every` seconds."""
+        self._stream = stream or sys.stderr
+        self._every = every
+        self._bars: Progress | None = None
+        self._tasks: dict[str, TaskID] = {}
+        self._spoken: dict[str, float] = {}
+
+    def __enter__(self) -> Self:
+        """Open the bars, if there is a terminal."""
+        if self._stream.isatty():
+            self._bars = _bars(self._stream)
+            self._bars.start()
+        return self
+
+    def __exit__(self, *_error: object) -> None:
+        """Leave the finished bars on the screen."""
+        if self._bars is not None:
+            self._bars.stop()
+
+    def __call__(self, stage: str, done: int, total: int) -> None:
+        """Draw `done` of `total` of a stage."""
+        self._draw(stage, done, total, "")
+
+    def job(self, now: Snapshot, left: timedelta | None) -> None:
+        """Draw a labeling job: human, machine, failed, left, and the time it may take."""
+        counts = (
+            f"{now.human} human, {now.machine} machine, {now.failed} failed, {now.left} left"
+            f"{'' if left is None else f', about {_duration(left)} to go'}"
+        )
+        self._draw(
+            f"labeling ({now.status})" if now.over else "labeling", now.done, now.total, counts
+        )
+
+    def _draw(self, stage: str, done: int, total: int, detail: str) -> None:
+        if self._bars is not None:
+            if stage not in self._tasks:
+                self._tasks[stage] = self._bars.add_task(stage, total=total or None, detail="")
+            self._bars.update(
+                self._tasks[stage], completed=done, total=total or None, detail=detail
+            )
+            return
+        moment = time.monotonic()
+        finished = bool(total) and done >= total
+        if finished or moment - self._spoken.get(stage, -self._every) >= self._every:
+            self._spoken[stage] = moment
+            known = f" of {total}" if total else ""
+            print(
+                f"{stage}: {done}{known}{f' ({detail})' if detail else ''}",
+                file=self._stream,
+                flush=True,
+            )
+
+
+def _bars(stream: TextIO) -> Progress:
+    """Build rich's bars; imported here because most commands draw none."""
+    from rich.console import Console
+    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
+
+    return Progress(
+        TextColumn("{task.description}"),
+        BarColumn(),
+        MofNCompleteColumn(),
+        TimeElapsedColumn(),
+        TextColumn("{task.fields[detail]}"),
+        console=Console(file=stream),
+    )
+
+
+def _duration(span: timedelta) -> str:
+    """Write a span as people say it: 45 s, 12 min, 3.5 h."""
+    seconds = span.total_seconds()
+    if seconds < 90:
+        return f"{seconds:.0f} s"
+    if seconds < 5400:
+        return f"{seconds / 60:.0f} min"
+    return f"{seconds / 3600:.1f} h"
