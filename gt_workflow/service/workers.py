@@ -1,0 +1,166 @@
+"""Who labels: workers, the teams they are in, and the tokens that let them in.
+
+A token is known only to whom it was given: the database keeps its SHA-256. Tokens are drawn with
+256 bits of randomness by the `new_token` passed in (`secrets.token_urlsafe`), so an unsalted hash
+is enough: there is nothing to guess. A worker's id follows from the name alone, so that a job
+that is run again with the same workers writes the same output.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import hmac
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from datetime import timedelta
+
+from sqlalchemy import Connection, delete, insert, select
+
+from gt_workflow.ports import Clock
+from gt_workflow.service.faults import invalid, not_found
+from gt_workflow.service.store import Store, worker_teams, worker_tokens, workers
+
+NAME_LIMIT = 64
+TOKEN_LIMIT = 512
+TOKEN_LIFE = timedelta(days=30)
+
+
+@dataclass(frozen=True, slots=True)
+class Worker:
+    """One worker; `teams` are work team ARNs, sorted."""
+
+    id: str
+    name: str
+    teams: tuple[str, ...]
+
+
+class Workers:
+    """The workers of this service; durable, safe to call from several threads."""
+
+    def __init__(self, *, store: Store, clock: Clock, new_token: Callable[[], str]) -> None:
+        """`new_token` returns a fresh, unguessable, URL-safe text at every call."""
+        self._store = store
+        self._clock = clock
+        self._new_token = new_token
+
+    def add(self, name: str, *, team_arns: Iterable[str] = ()) -> str:
+        """Make sure that a worker of this name is in these teams; return the worker's id.
+
+        Adding a known name keeps id, tokens and earlier teams. A name is 1 to 64 printable
+        characters, else a `Fault`.
+        """
+        name = _checked(name)
+        with self._store.write() as connection:
+            worker_id = self._id_of(connection, name)
+            if worker_id is None:
+                worker_id = worker_id_for(name)
+                connection.execute(
+                    insert(workers).values(
+                        id=worker_id, name=name, created=self._clock.now().timestamp()
+                    )
+                )
+            known = _teams_of(connection, worker_id)
+            for arn in sorted(set(team_arns) - set(known)):
+                connection.execute(
+                    insert(worker_teams).values(worker_id=worker_id, workteam_arn=arn)
+                )
+        return worker_id
+
+    def invite(self, name: str, *, life: timedelta = TOKEN_LIFE) -> str:
+        """Return a new token for a known worker, good for `life`; older tokens stay good.
+
+        This is the only moment at which the token can be read. Tokens long expired are dropped
+        on the way.
+        """
+        token = self._new_token()
+        now = self._clock.now()
+        with self._store.write() as connection:
+            worker_id = self._known(connection, name)
+            connection.execute(
+                delete(worker_tokens).where(worker_tokens.c.expires <= now.timestamp())
+            )
+            connection.execute(
+                insert(worker_tokens).values(
+                    token_sha256=_digest(token),
+                    worker_id=worker_id,
+                    created=now.timestamp(),
+                    expires=(now + life).timestamp(),
+                )
+            )
+        return token
+
+    def revoke(self, name: str) -> int:
+        """Make every token of a worker worthless; return how many there were."""
+        with self._store.write() as connection:
+            worker_id = self._known(connection, name)
+            return connection.execute(
+                delete(worker_tokens).where(worker_tokens.c.worker_id == worker_id)
+            ).rowcount
+
+    def authenticate(self, token: str) -> Worker | None:
+        """Return whose token this is, or None if it is unknown or expired."""
+        # Checked before hashing: a hostile header must not cost more than a short one.
+        if not token or len(token) > TOKEN_LIMIT:
+            return None
+        digest = _digest(token)
+        with self._store.read() as connection:
+            row = connection.execute(
+                select(worker_tokens.c.token_sha256, worker_tokens.c.expires, workers)
+                .join(workers, workers.c.id == worker_tokens.c.worker_id)
+                .where(worker_tokens.c.token_sha256 == digest)
+            ).one_or_none()
+            # The index has compared already, but on hashes, whose timing tells nothing of the
+            # token; this comparison does not depend on a collation of the database.
+            if row is None or not hmac.compare_digest(row.token_sha256, digest):
+                return None
+            if row.expires <= self._clock.now().timestamp():
+                return None
+            return Worker(id=row.id, name=row.name, teams=_teams_of(connection, row.id))
+
+    def list(self) -> list[Worker]:
+        """Return all workers, by name."""
+        with self._store.read() as connection:
+            rows = connection.execute(select(workers).order_by(workers.c.name)).all()
+            return [
+                Worker(id=row.id, name=row.name, teams=_teams_of(connection, row.id))
+                for row in rows
+            ]
+
+    def _known(self, connection: Connection, name: str) -> str:
+        worker_id = self._id_of(connection, _checked(name))
+        if worker_id is None:
+            raise not_found(f"There is no worker named {name!r}; add the worker first.")
+        return worker_id
+
+    @staticmethod
+    def _id_of(connection: Connection, name: str) -> str | None:
+        return connection.execute(
+            select(workers.c.id).where(workers.c.name == name)
+        ).scalar_one_or_none()
+
+
+def worker_id_for(name: str) -> str:
+    """Return the worker id of a name, in the form of Ground Truth's private workforces."""
+    digest = hashlib.sha256(f"worker:{name}".encode()).hexdigest()
+    return f"private.us-east-1.{digest[:16]}"
+
+
+def _teams_of(connection: Connection, worker_id: str) -> tuple[str, ...]:
+    return tuple(
+        connection.execute(
+            select(worker_teams.c.workteam_arn)
+            .where(worker_teams.c.worker_id == worker_id)
+            .order_by(worker_teams.c.workteam_arn)
+        ).scalars()
+    )
+
+
+def _checked(name: str) -> str:
+    name = name.strip()
+    if not name or len(name) > NAME_LIMIT or not name.isprintable():
+        raise invalid(f"A worker's name is 1 to {NAME_LIMIT} printable characters.")
+    return name
+
+
+def _digest(token: str) -> str:
+    return hashlib.sha256(token.encode("utf-8", "surrogatepass")).hexdigest()
