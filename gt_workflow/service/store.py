@@ -107,14 +107,29 @@ jobs = Table(
     Column("labels", Text),  # JSON list, read from the label category file at initialising
     Column("created", Float, nullable=False),
     Column("modified", Float, nullable=False),
-    Column("iteration", Integer, nullable=False, default=0),
+    Column("ending", String),  # the terminal status it heads for, decided before the output
+    Column("audited", String),  # adjust, verify: the attribute that the worker template shows
+    Column("iteration", Integer, nullable=False, default=0),  # the batch opened last, from 1
     Column("batch_opened", Float),  # when the objects of `iteration` became available
+    Column("active", Integer, nullable=False, default=0),  # objects of it not yet closed
     Column("published_iteration", Integer, nullable=False, default=0),
+    Column("tries", Integer, nullable=False, default=0),  # of storage work that failed in a row
+    Column("retry_at", Float),  # when that work is tried again
     Column("total", Integer, nullable=False, default=0),  # objects that this job labels
     Column("human_labeled", Integer, nullable=False, default=0),
     Column("machine_labeled", Integer, nullable=False, default=0),
     Column("failed", Integer, nullable=False, default=0),
     UniqueConstraint("region", "name_key"),
+    Index("jobs_by_status", "status", "created"),
+)
+
+iterations = Table(
+    "iterations",
+    metadata,
+    Column("job_id", Integer, ForeignKey("jobs.id"), primary_key=True),
+    Column("number", Integer, primary_key=True, autoincrement=False),
+    Column("opened", Float, nullable=False),
+    Column("closed", Float),  # names the files that consolidation writes
 )
 
 objects = Table(
@@ -130,10 +145,29 @@ objects = Table(
     Column("answers", Integer, nullable=False, default=0),
     Column("declines", Integer, nullable=False, default=0),
     Column("leases", Integer, nullable=False, default=0),
+    Column("open", Integer, nullable=False, default=0),  # workers it may still be handed to
+    Column("retries", Integer, nullable=False, default=0),  # of reading its image
+    Column("due", Float),  # when `advance` must look at it
     Column("label", Text),  # JSON: the consolidated value and its metadata
     Column("failure", Text),
     Column("closed", Float),  # when it became labelled or failed
     Index("objects_by_state", "job_id", "state", "idx"),
+    Index("objects_by_iteration", "job_id", "iteration", "idx"),
+)
+
+# Handing out and waking up look at the few objects that matter, however long the manifest is.
+Index(
+    "open_objects",
+    objects.c.job_id,
+    objects.c.idx,
+    sqlite_where=text("open > 0"),
+    postgresql_where=text("open > 0"),
+)
+Index(
+    "due_objects",
+    objects.c.due,
+    sqlite_where=text("due IS NOT NULL"),
+    postgresql_where=text("due IS NOT NULL"),
 )
 
 tasks = Table(
@@ -144,13 +178,14 @@ tasks = Table(
     Column("idx", Integer, nullable=False),
     Column("iteration", Integer, nullable=False),
     Column("worker_id", String, nullable=False),
-    Column("state", String, nullable=False),  # leased | submitted | returned | declined | expired
+    # leased | submitted | returned | declined | expired | withdrawn (its job or batch ended)
+    Column("state", String, nullable=False),
     Column("accepted", Float, nullable=False),
     Column("lease_until", Float, nullable=False),
     Column("closed", Float),
     Column("answer", Text),  # JSON as submitted
     Column("reason", Text),  # why it was declined
-    Index("tasks_by_object", "job_id", "idx"),
+    Index("tasks_by_object", "job_id", "idx", "worker_id"),
     Index("tasks_by_lease", "state", "lease_until"),
     Index("tasks_by_worker", "worker_id", "state"),
 )

@@ -1,0 +1,228 @@
+"""Labeling jobs: created, listed, stopped, worked on, and driven to their end.
+
+Every method may be called from many threads. A method that changes something has changed it
+durably when it returns. Nothing happens by itself: what time and finished work bring about
+happens in `advance`, which the host calls in a loop. A refusal is a `Fault`.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Mapping
+from datetime import datetime
+from typing import Any, BinaryIO, Literal, TypeAlias
+
+from sqlalchemy import insert, select, update
+
+from gt_workflow.ports import Clock, Storage
+from gt_workflow.service import states, views
+from gt_workflow.service.faults import in_use, invalid, not_found
+from gt_workflow.service.records import Offer, Task
+from gt_workflow.service.store import Store, jobs, tags
+
+# `list` is the name of a method below, as in AWS's API.
+Dicts: TypeAlias = list[dict[str, Any]]
+Offers: TypeAlias = list[Offer]
+Tasks: TypeAlias = list[Task]
+SortOrder = Literal["Ascending", "Descending"]
+
+__all__ = ["Jobs", "Offer", "Task"]
+
+
+class Jobs:
+    """The labeling jobs of this service."""
+
+    def __init__(
+        self,
+        *,
+        store: Store,
+        storage: Storage,
+        clock: Clock,
+        new_id: Callable[[], str],
+        read_size: Callable[[BinaryIO], tuple[int, int]],
+    ) -> None:
+        """`new_id` returns a fresh text at every call: task ids and job reference codes.
+
+        `read_size` returns width and height of an image's stored raster, in pixels; for what is
+        no readable image it raises `ValueError`, `OSError` or a `GtWorkflowError`.
+        """
+        self._store = store
+        self._storage = storage
+        self._clock = clock
+        self._new_id = new_id
+        self._read_size = read_size
+
+    def create(self, *, region: str, account: str, request: Mapping[str, Any]) -> str:
+        """Record a job from a CreateLabelingJob request that was found valid; return its ARN.
+
+        The job is Initializing; its files are read by `advance`. The request's tags are stored
+        under the ARN. A name that is taken (compared case-insensitively) is ResourceInUse.
+        """
+        name = request["LabelingJobName"]
+        kind = _kind(request)
+        if kind is None:
+            raise invalid("The PRE- and ACS- functions are not those of a bounding box task type")
+        arn = f"arn:aws:sagemaker:{region}:{account}:labeling-job/{name.lower()}"
+        now = self._clock.now().timestamp()
+        reference = self._new_id()
+        with self._store.write() as connection:
+            taken = select(jobs.c.id).where(
+                jobs.c.region == region, jobs.c.name_key == name.lower()
+            )
+            if connection.execute(taken).first() is not None:
+                raise in_use(
+                    f"The labeling job name {name} is already in use; job names are unique per "
+                    "account and region, whatever their case"
+                )
+            connection.execute(
+                insert(jobs).values(
+                    arn=arn,
+                    region=region,
+                    name=name,
+                    name_key=name.lower(),
+                    kind=kind,
+                    status=states.INITIALIZING,
+                    request=json.dumps(dict(request), ensure_ascii=False),
+                    workteam_arn=request["HumanTaskConfig"]["WorkteamArn"],
+                    reference_code=reference,
+                    created=now,
+                    modified=now,
+                )
+            )
+            given = {tag["Key"]: tag["Value"] for tag in request.get("Tags", ())}
+            for key, value in given.items():
+                connection.execute(insert(tags).values(arn=arn, key=key, value=value))
+        return arn
+
+    def describe(self, *, region: str, name: str) -> dict[str, Any]:
+        """Return the DescribeLabelingJob answer; datetimes are aware."""
+        with self._store.read() as connection:
+            row = connection.execute(
+                select(jobs).where(jobs.c.region == region, jobs.c.name_key == name.lower())
+            ).first()
+            if row is None:
+                raise _unknown(name)
+            return views.describe(connection, row)
+
+    def list(  # noqa: PLR0913 - the filters of ListLabelingJobs, all by keyword
+        self,
+        *,
+        region: str,
+        creation_time_after: datetime | None = None,
+        creation_time_before: datetime | None = None,
+        last_modified_time_after: datetime | None = None,
+        last_modified_time_before: datetime | None = None,
+        name_contains: str | None = None,
+        status_equals: str | None = None,
+        sort_by: views.SortBy = "CreationTime",
+        sort_order: SortOrder = "Ascending",
+        offset: int = 0,
+        limit: int = 100,
+    ) -> Dicts:
+        """Return LabelingJobSummary dicts of one region, `limit` of them from `offset` on."""
+        query = views.narrowed(
+            select(jobs).where(jobs.c.region == region),
+            created_after=creation_time_after,
+            created_before=creation_time_before,
+            modified_after=last_modified_time_after,
+            modified_before=last_modified_time_before,
+        )
+        query = views.containing(query, name_contains)
+        if status_equals is not None:
+            query = query.where(jobs.c.status == status_equals)
+        query = views.ordered(query, sort_by, sort_order).offset(offset).limit(limit)
+        with self._store.read() as connection:
+            return [views.summary(row) for row in connection.execute(query)]
+
+    def list_for_workteam(
+        self,
+        *,
+        workteam_arn: str,
+        creation_time_after: datetime | None = None,
+        creation_time_before: datetime | None = None,
+        job_reference_code_contains: str | None = None,
+        sort_order: SortOrder = "Ascending",
+        offset: int = 0,
+        limit: int = 100,
+    ) -> Dicts:
+        """Return LabelingJobForWorkteamSummary dicts of one work team's jobs."""
+        query = views.narrowed(
+            select(jobs).where(jobs.c.workteam_arn == workteam_arn),
+            created_after=creation_time_after,
+            created_before=creation_time_before,
+        )
+        if job_reference_code_contains is not None:
+            part = job_reference_code_contains
+            query = query.where(jobs.c.reference_code.contains(part, autoescape=True))
+        query = views.ordered(query, "CreationTime", sort_order).offset(offset).limit(limit)
+        with self._store.read() as connection:
+            return [views.workteam_summary(row) for row in connection.execute(query)]
+
+    def stop(self, *, region: str, name: str) -> None:
+        """Begin to stop a job: from now on no task is handed out and no answer accepted.
+
+        Answers that were acknowledged are consolidated by `advance`, which then writes the
+        output. Stopping a job that is stopping changes nothing; one that has ended is refused.
+        """
+        now = self._clock.now().timestamp()
+        with self._store.write() as connection:
+            row = connection.execute(
+                select(jobs.c.id, jobs.c.status).where(
+                    jobs.c.region == region, jobs.c.name_key == name.lower()
+                )
+            ).first()
+            if row is None:
+                raise _unknown(name)
+            if row.status == states.STOPPING:
+                return
+            if row.status in states.TERMINAL:
+                raise invalid(
+                    f"The request was rejected because the labeling job is in status {row.status}"
+                )
+            states.check(row.status, states.STOPPING)
+            connection.execute(
+                update(jobs).where(jobs.c.id == row.id).values(status=states.STOPPING, modified=now)
+            )
+
+    def offers(self, worker_id: str) -> Offers:
+        """Return the jobs of the worker's teams that are in progress, oldest first."""
+        raise NotImplementedError
+
+    def accept(self, worker_id: str, *, job_arn: str | None = None) -> Task | None:
+        """Hand the worker the next data object, of one job or of the oldest that has one."""
+        raise NotImplementedError
+
+    def held(self, worker_id: str) -> Tasks:
+        """Return the tasks that the worker has accepted and may still answer, oldest first."""
+        raise NotImplementedError
+
+    def task(self, worker_id: str, task_id: str) -> Task:
+        """Return one task that the worker holds."""
+        raise NotImplementedError
+
+    def submit(self, worker_id: str, task_id: str, answer: object) -> None:
+        """Accept the worker's answer for good."""
+        raise NotImplementedError
+
+    def give_back(self, worker_id: str, task_id: str) -> None:
+        """Return a task unanswered; anyone, this worker too, may be handed it again."""
+        raise NotImplementedError
+
+    def decline(self, worker_id: str, task_id: str, reason: str) -> None:
+        """Refuse a task; this worker is not handed the object again."""
+        raise NotImplementedError
+
+    def advance(self) -> bool:
+        """Do what time and finished work ask for; True if anything was done."""
+        raise NotImplementedError
+
+
+def _kind(request: Mapping[str, Any]) -> str | None:
+    arn = request["HumanTaskConfig"].get("PreHumanTaskLambdaArn", "")
+    found = {"BoundingBox": "label", "AdjustmentBoundingBox": "adjust"}
+    found["VerificationBoundingBox"] = "verify"
+    return found.get(arn.rpartition(":PRE-")[2])
+
+
+def _unknown(name: str) -> Exception:
+    return not_found(f"There is no labeling job with the name {name}")
