@@ -1,0 +1,208 @@
+"""MXNet's RecordIO: frames, image headers and detection labels, as bytes.
+
+A file is a bare row of frames: magic, then three bits of flag and 29 bits of length, payload, zeros
+up to a multiple of four. A magic at an offset of the payload that is a multiple of four is taken
+out, and the record cut there into parts; the reader puts it back between them. (The other RecordIO
+of SageMaker, `application/x-recordio-protobuf`, is another format.) Sources: dmlc-core
+`recordio.h`, MXNet `image_recordio.h`, `python/mxnet/recordio.py`, `iter_image_det_recordio.cc`.
+"""
+
+from __future__ import annotations
+
+import struct
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from typing import BinaryIO
+
+from gt_workflow.core.boxes import Box
+from gt_workflow.errors import DataError
+
+MAGIC = b"\x0a\x23\xd7\xce"
+"""0xCED7230A, little-endian."""
+
+LIMIT = 1 << 29
+"""A record is smaller than this many bytes; MXNet refuses larger ones."""
+
+HEADER_WIDTH = 2
+"""Floats before the first object of a label: this width and the next."""
+
+OBJECT_WIDTH = 5
+"""Floats per object: class id, xmin, ymin, xmax, ymax."""
+
+NO_OBJECT = (2.0, 5.0, -1.0, -1.0, -1.0, -1.0, -1.0)
+"""The label of an image without boxes: one row that readers drop (a bare header kills them)."""
+
+Buffer = bytes | memoryview
+
+_WHOLE, _FIRST, _MIDDLE, _LAST = range(4)
+_FRAME = struct.Struct("<4sI")
+_IMAGE = struct.Struct("<IfQQ")
+_PADDING = (b"", b"\0\0\0", b"\0\0", b"\0")  # by size modulo 4
+
+
+def frame(*parts: bytes) -> list[Buffer]:
+    """Frame one record, given in parts, as buffers to be written one after the other.
+
+    Nothing is copied as long as every part but the last is a multiple of four bytes long and no
+    magic has to be escaped. A record of `LIMIT` bytes or more raises ValueError.
+    """
+    size = sum(map(len, parts))
+    if size >= LIMIT:
+        raise ValueError(f"a record of {size} bytes; RecordIO takes less than {LIMIT}")
+    if any(len(part) % 4 for part in parts[:-1]):
+        parts = (b"".join(parts),)
+    if any(_aligned(part) for part in parts):
+        return _escaped(b"".join(parts))
+    return [_FRAME.pack(MAGIC, size), *parts, _PADDING[size % 4]]
+
+
+def _aligned(data: bytes) -> list[int]:
+    """List where the magic stands at a multiple of four bytes."""
+    found: list[int] = []
+    at = data.find(MAGIC)
+    while at >= 0:
+        if at % 4 == 0:
+            found.append(at)
+        at = data.find(MAGIC, at + 1)
+    return found
+
+
+def _escaped(record: bytes) -> list[Buffer]:
+    view = memoryview(record)
+    cuts = _aligned(record)
+    buffers: list[Buffer] = []
+    start = 0
+    for cut in cuts:
+        flag = _MIDDLE if buffers else _FIRST
+        buffers += [_FRAME.pack(MAGIC, flag << 29 | (cut - start)), view[start:cut]]
+        start = cut + len(MAGIC)
+    size = len(record) - start
+    buffers += [_FRAME.pack(MAGIC, _LAST << 29 | size), view[start:], _PADDING[size % 4]]
+    return buffers
+
+
+def detection_label(
+    width: int, height: int, objects: Iterable[tuple[int, Box]]
+) -> tuple[float, ...]:
+    """Build the label of an image: widths 2 and 5, then class id and corners as fractions.
+
+    `width` and `height` are the raster's, in pixels; the boxes lie inside it. Every number is one
+    that a float32 holds, and no corner exceeds 1. A box without area once it is in float32 raises
+    ValueError: readers would drop it without a word. No object at all gives `NO_OBJECT`.
+    """
+    values = [float(HEADER_WIDTH), float(OBJECT_WIDTH)]
+    for class_id, box in objects:
+        row = _float32(
+            (
+                class_id,
+                max(0.0, box.left / width),
+                max(0.0, box.top / height),
+                min(1.0, box.right / width),
+                min(1.0, box.bottom / height),
+            )
+        )
+        if not (row[3] > row[1] and row[4] > row[2]):
+            raise ValueError(f"{box} has no area in a raster of {width} x {height}")
+        values += row
+    return tuple(values) if len(values) > HEADER_WIDTH else NO_OBJECT
+
+
+def _float32(values: Sequence[float]) -> tuple[float, ...]:
+    layout = f"<{len(values)}f"
+    return struct.unpack(layout, struct.pack(layout, *values))
+
+
+def image_header(record_id: int, label: Sequence[float]) -> bytes:
+    """Pack MXNet's IRHeader and the label vector behind it; a multiple of four bytes."""
+    return _IMAGE.pack(len(label), 0.0, record_id, 0) + struct.pack(f"<{len(label)}f", *label)
+
+
+def record(record_id: int, label: Sequence[float], image: bytes) -> list[Buffer]:
+    """Frame one labelled image, its encoded bytes as they are."""
+    return frame(image_header(record_id, label), image)
+
+
+def index_line(record_id: int, offset: int) -> bytes:
+    """Build a line of the `.idx` file: where the record's first frame begins."""
+    return b"%d\t%d\n" % (record_id, offset)
+
+
+def list_line(record_id: int, label: Sequence[float], path: str) -> bytes:
+    """Build a line of the `.lst` file from which im2rec.py makes this very record.
+
+    Nine digits are enough for it to arrive at the same float32. A path with a tab or a line
+    break raises ValueError: the format cannot express it.
+    """
+    if any(mark in path for mark in "\t\r\n"):
+        raise ValueError(f"a path with a tab or a line break: {path!r}")
+    numbers = (f"{value:.9g}" for value in label)
+    return "\t".join([str(record_id), *numbers, path]).encode() + b"\n"
+
+
+@dataclass(frozen=True, slots=True)
+class ImageRecord:
+    """What a record holds: its id, its label vector and the encoded image."""
+
+    record_id: int
+    label: tuple[float, ...]
+    image: bytes
+
+    @property
+    def objects(self) -> tuple[tuple[float, ...], ...]:
+        """The rows that a detector sees: id, xmin, ymin, xmax, ymax; those without area left out.
+
+        Raises ValueError where MXNet's reader would stop.
+        """
+        label = self.label
+        if len(label) < HEADER_WIDTH + OBJECT_WIDTH:
+            raise ValueError(f"a label of {len(label)} floats; a detector needs 7 or more")
+        first, width = int(label[0]), int(label[1])
+        if first < HEADER_WIDTH or width < OBJECT_WIDTH or (len(label) - first) % width:
+            raise ValueError(f"a label of {len(label)} floats is not {first} + n x {width}")
+        rows = (label[at : at + width] for at in range(first, len(label), width))
+        return tuple(row for row in rows if row[3] > row[1] and row[4] > row[2])
+
+
+def unpack(payload: bytes) -> ImageRecord:
+    """Take a record's payload apart; ValueError if it is too short for what its header says."""
+    if len(payload) < _IMAGE.size:
+        raise ValueError(f"a record of {len(payload)} bytes has no image header")
+    count, scalar, record_id, _ = _IMAGE.unpack_from(payload)
+    end = _IMAGE.size + 4 * count
+    if len(payload) < end:
+        raise ValueError(f"a record of {len(payload)} bytes cannot hold {count} label floats")
+    label = struct.unpack_from(f"<{count}f", payload, _IMAGE.size) if count else (scalar,)
+    return ImageRecord(record_id=record_id, label=label, image=payload[end:])
+
+
+def read_frames(file: BinaryIO, *, uri: str) -> Iterator[tuple[int, bytes]]:
+    """Yield each record's offset in the file and its payload, escapes undone.
+
+    Damage is a DataError that names the offset: no magic, a frame cut short, parts out of order.
+    """
+    position = 0
+    offset = 0
+    parts: list[bytes] | None = None
+    while head := file.read(_FRAME.size):
+        where = f"offset {position}"
+        if len(head) < _FRAME.size:
+            raise DataError("the file ends within a frame's head", uri=uri, field=where)
+        magic, word = _FRAME.unpack(head)
+        if magic != MAGIC:
+            raise DataError("no RecordIO frame begins here", uri=uri, field=where)
+        flag, size = word >> 29, word & (LIMIT - 1)
+        stored = size + -size % 4
+        payload = file.read(stored)
+        if len(payload) < stored:
+            raise DataError("the file ends within a frame", uri=uri, field=where)
+        if flag not in ((_WHOLE, _FIRST) if parts is None else (_MIDDLE, _LAST)):
+            raise DataError(f"a part of kind {flag} is out of order", uri=uri, field=where)
+        if parts is None:
+            offset, parts = position, []
+        parts.append(payload[:size] if stored > size else payload)
+        position += _FRAME.size + stored
+        if flag in (_WHOLE, _LAST):
+            yield offset, MAGIC.join(parts)
+            parts = None
+    if parts is not None:
+        raise DataError("the file ends within a record of several parts", uri=uri)
