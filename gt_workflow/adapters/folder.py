@@ -1,0 +1,535 @@
+"""Objects in a folder: `s3://bucket/key` is the file `ROOT/bucket/key`, and every file is one.
+
+What a person drops into a bucket's folder is an object at once; what a program writes appears
+whole or not at all: a temporary file on the same file system, fsync, rename, fsync of the folder.
+Nothing that is written or read through a key lies outside of ROOT, and no symbolic link below
+ROOT is followed. ETags are computed while the bytes pass. Of the local S3 servers that could be
+had from a package index none did this: bodies were held in memory, nothing was forced to the
+disk, and there was no conditional put.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import hashlib
+import mimetypes
+import os
+import stat
+import tempfile
+import threading
+import zlib
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager, suppress
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import BinaryIO
+
+from gt_workflow.adapters import folder_keys
+from gt_workflow.adapters.folder_index import Fingerprint, FolderIndex
+from gt_workflow.adapters.folder_scan import Found, Scan
+from gt_workflow.errors import StorageError
+from gt_workflow.object_store import (
+    Attributes,
+    Bucket,
+    Condition,
+    MissingError,
+    Object,
+    Page,
+    RefusedError,
+)
+
+_BUFFER = 1 << 17
+_LOCKS = 64
+_READ_BYTES = 1 << 20
+_TYPES = mimetypes.MimeTypes()  # the built-in table: the same on every machine
+
+
+class FolderObjects:
+    """The object store over one folder; for many threads, and for several processes at once."""
+
+    def __init__(self, root: Path) -> None:
+        """Open the folder, creating it and its `.gt` where missing."""
+        with translated(str(root)):
+            root.mkdir(parents=True, exist_ok=True)
+            self.root = root.resolve(strict=True)
+            self.own = self.root / ".gt"
+            for name in ("tmp", "locks", "odd", "uploads"):
+                (self.own / name).mkdir(parents=True, exist_ok=True)
+        self.index = FolderIndex(self.own / "objects.sqlite")
+
+    def close(self) -> None:
+        """Release the index; idempotent."""
+        self.index.close()
+
+    # Buckets
+
+    def buckets(self) -> list[Bucket]:
+        """Return every folder directly below ROOT that has a bucket's name, sorted."""
+        with translated(str(self.root)):
+            names = sorted(path.name for path in self.root.iterdir() if _is_folder(path))
+        return [self._describe(name) for name in names if folder_keys.is_bucket(name)]
+
+    def bucket(self, name: str) -> Bucket:
+        """Describe one bucket."""
+        self._folder(name)
+        return self._describe(name)
+
+    def create_bucket(self, name: str, region: str = "us-east-1") -> None:
+        """Create a bucket; refused with `BucketAlreadyOwnedByYou` if it is there."""
+        uri = f"s3://{name}"
+        folder_keys.check_bucket(name, uri=uri)
+        with translated(uri):
+            try:
+                (self.root / name).mkdir()
+            except FileExistsError:
+                raise RefusedError(
+                    "BucketAlreadyOwnedByYou", "the bucket is there already", uri=uri
+                ) from None
+            sync_folder(self.root)
+            self.index.put_bucket(name, created=datetime.now(UTC).timestamp(), region=region)
+
+    def ensure_bucket(self, name: str) -> None:
+        """Create a bucket unless it is there."""
+        with suppress(RefusedError):
+            if not _is_folder(self.root / name):
+                self.create_bucket(name)
+
+    def delete_bucket(self, name: str) -> None:
+        """Delete a bucket without objects, and what empty folders it holds."""
+        folder = self._folder(name)
+        uri = f"s3://{name}"
+        with translated(uri):
+            if next(iter(self.scan(name)), None) is not None or next(self._uploads(name), None):
+                raise RefusedError("BucketNotEmpty", "the bucket is not empty", uri=uri)
+            try:
+                for directory, _, _ in os.walk(folder, topdown=False):
+                    Path(directory).rmdir()
+            except OSError:
+                raise RefusedError(
+                    "BucketNotEmpty", "the bucket's folder holds what is no object", uri=uri
+                ) from None
+            sync_folder(self.root)
+            self.index.forget_bucket(name)
+
+    def cors(self, bucket: str) -> str | None:
+        """Return the bucket's CORS configuration as it was set."""
+        self._folder(bucket)
+        row = self.index.bucket(bucket)
+        return None if row is None else row[2]
+
+    def set_cors(self, bucket: str, text: str | None) -> None:
+        """Keep or forget a CORS configuration."""
+        known = self.bucket(bucket)
+        self.index.put_bucket(bucket, created=known.created.timestamp(), region=known.region)
+        self.index.set_cors(bucket, text)
+
+    # Objects
+
+    def head(self, bucket: str, key: str) -> Object:
+        """Describe one object; a file nobody knows yet is read once for its ETag."""
+        with translated(uri_of(bucket, key)):
+            found = self._find(bucket, key)
+            known = self.index.find(bucket, key, found.fingerprint)
+            if known is not None:
+                return _object(bucket, found, *known)
+        described, file = self.get(bucket, key)
+        file.close()
+        return described
+
+    def get(self, bucket: str, key: str) -> tuple[Object, BinaryIO]:
+        """Open one object; file and description belong together, whatever is written meanwhile."""
+        file = self.open(bucket, key)
+        try:
+            with translated(uri_of(bucket, key)):
+                fingerprint = Fingerprint.of(os.fstat(file.fileno()))
+                found = Found(key, Path(), fingerprint)
+                known = self.index.find(bucket, key, fingerprint)
+                if known is None:
+                    known = self._learn(bucket, key, file), None
+                return _object(bucket, found, *known), file
+        except BaseException:
+            file.close()
+            raise
+
+    def open(self, bucket: str, key: str) -> BinaryIO:
+        """Open one object's bytes."""
+        with translated(uri_of(bucket, key)):
+            for _ in range(100):
+                found = self._find(bucket, key)
+                try:
+                    descriptor = os.open(found.path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK)
+                except FileNotFoundError:
+                    continue  # deleted or moved since it was found
+                return open(descriptor, "rb", buffering=_BUFFER)  # noqa: PTH123 - a descriptor
+            raise _no_key(bucket, key)
+
+    def exists(self, bucket: str, key: str) -> bool:
+        """Tell whether the object is there."""
+        try:
+            self.stat(bucket, key)
+        except MissingError:
+            return False
+        return True
+
+    def stat(self, bucket: str, key: str) -> Found:
+        """Return size and time of an object without reading it."""
+        with translated(uri_of(bucket, key)):
+            return self._find(bucket, key)
+
+    def writer(self, bucket: str, key: str) -> FolderWriter:
+        """Begin to write an object."""
+        self._folder(bucket)
+        folder_keys.check_key(key, uri=uri_of(bucket, key))
+        return FolderWriter(self, bucket, key)
+
+    def delete(self, bucket: str, key: str, condition: Condition = Condition()) -> None:  # noqa: B008 - frozen
+        """Delete an object; one that is not there is no error."""
+        folder = self._folder(bucket)
+        uri = uri_of(bucket, key)
+        folder_keys.check_key(key, uri=uri)
+        with translated(uri), self.locked(bucket, key):
+            self.check(bucket, key, condition)
+            odd = self._odd(bucket)
+            for path, top in (
+                (self._plain(folder, key), folder),
+                (odd / folder_keys.escaped(key), odd),
+            ):
+                if path is not None and _status(path) is not None:
+                    path.unlink()
+                    sync_folder(path.parent)
+                    _prune(path.parent, top)
+            self.index.forget(bucket, key)
+
+    def scan(self, bucket: str, *, prefix: str = "", after: bytes = b"") -> Scan:
+        """Return the bucket's files in order; see `Scan`."""
+        return Scan(self._folder(bucket), self._odd(bucket), prefix=prefix, after=after)
+
+    def page(
+        self, bucket: str, *, prefix: str = "", delimiter: str = "", after: str = "", limit: int
+    ) -> Page:
+        """List keys that sort behind `after` (by UTF-8 bytes), grouped by `delimiter` if set."""
+        objects: list[Object] = []
+        prefixes: list[str] = []
+        last = after
+        start = after.encode()
+        if delimiter and (group := _group(after, prefix, delimiter)) == after:
+            start = group.encode() + b"\xff"
+        with translated(uri_of(bucket, prefix)):
+            scan = self.scan(bucket, prefix=prefix, after=start)
+            for found in scan:
+                if len(objects) + len(prefixes) >= limit:
+                    return Page(objects, prefixes, truncated=True, last=last)
+                group = _group(found.key, prefix, delimiter) if delimiter else None
+                if group is not None:
+                    prefixes.append(group)
+                    scan.after = group.encode() + b"\xff"  # sorts behind all UTF-8
+                    last = group
+                    continue
+                last = found.key
+                with suppress(MissingError):  # deleted since it was seen
+                    objects.append(self._describe_found(bucket, found))
+        return Page(objects, prefixes, truncated=False, last=last)
+
+    # What writers and uploads need
+
+    def locked(self, bucket: str, key: str) -> _KeyLock:
+        """Return a lock that keeps every other writer of this key out, in any process."""
+        stripe = zlib.crc32(uri_of(bucket, key).encode()) % _LOCKS
+        return _KeyLock(self.own / "locks" / str(stripe))
+
+    def check(self, bucket: str, key: str, condition: Condition) -> Found | None:
+        """Return what is there now, or refuse with `PreconditionFailed`; call it locked."""
+        try:
+            found = self._find(bucket, key)
+        except MissingError:
+            if condition.if_match is not None:
+                raise
+            return None
+        if condition.if_none_match or (
+            condition.if_match not in {None, "*"}
+            and condition.if_match != self._describe_found(bucket, found).etag
+        ):
+            raise RefusedError(
+                "PreconditionFailed",
+                "at least one of the preconditions did not hold",
+                uri=uri_of(bucket, key),
+            )
+        return found
+
+    def publish(self, temporary: Path, bucket: str, key: str) -> None:
+        """Move a finished file to where its key lies; call it locked."""
+        folder = self._folder(bucket)
+        relative = folder_keys.plain(key)
+        odd = self._odd(bucket)
+        hidden = odd / folder_keys.escaped(key)
+        if relative is not None and _move(temporary, folder, folder / relative):
+            if _status(hidden) is not None:
+                hidden.unlink()
+                sync_folder(hidden.parent)
+            return
+        if not _move(temporary, odd, hidden):
+            raise StorageError("cannot be stored below .gt/odd", uri=uri_of(bucket, key))
+
+    # Inside
+
+    def _folder(self, bucket: str) -> Path:
+        uri = f"s3://{bucket}"
+        folder_keys.check_bucket(bucket, uri=uri)
+        folder = self.root / bucket
+        if not _is_folder(folder):
+            raise MissingError("NoSuchBucket", "there is no such bucket", uri=uri)
+        return folder
+
+    def _odd(self, bucket: str) -> Path:
+        return self.own / "odd" / bucket
+
+    def _describe(self, name: str) -> Bucket:
+        row = self.index.bucket(name)
+        if row is None:
+            made = (self.root / name).stat().st_mtime
+            return Bucket(name, datetime.fromtimestamp(made, UTC), "us-east-1")
+        return Bucket(name, datetime.fromtimestamp(row[0], UTC), row[1])
+
+    def _plain(self, folder: Path, key: str) -> Path | None:
+        """Return where a key lies as it reads, if no link or file bars the way."""
+        relative = folder_keys.plain(key)
+        if relative is None:
+            return None
+        for parent in list(relative.parents)[-2::-1]:
+            if not _is_folder(folder / parent):
+                return None
+        return folder / relative
+
+    def _find(self, bucket: str, key: str) -> Found:
+        folder = self._folder(bucket)
+        folder_keys.check_key(key, uri=uri_of(bucket, key))
+        for path in (self._plain(folder, key), self._odd(bucket) / folder_keys.escaped(key)):
+            if path is not None and (status := _status(path)) is not None:
+                return Found(key, path, Fingerprint.of(status))
+        raise _no_key(bucket, key)
+
+    def _describe_found(self, bucket: str, found: Found) -> Object:
+        known = self.index.find(bucket, found.key, found.fingerprint)
+        return self.head(bucket, found.key) if known is None else _object(bucket, found, *known)
+
+    def _learn(self, bucket: str, key: str, file: BinaryIO) -> str:
+        """Compute the ETag of a file that came by hand, and remember it."""
+        before = Fingerprint.of(os.fstat(file.fileno()))
+        digest = hashlib.md5(usedforsecurity=False)
+        while data := file.read(_READ_BYTES):
+            digest.update(data)
+        file.seek(0)
+        if Fingerprint.of(os.fstat(file.fileno())) == before:  # else it is still being written
+            self.index.put(
+                bucket, key, before, etag=digest.hexdigest(), attributes=None, keep=before
+            )
+        return digest.hexdigest()
+
+    def _uploads(self, bucket: str) -> Iterator[str]:
+        del bucket
+        yield from ()
+
+
+class FolderWriter:
+    """An object on its way in: a temporary file that only `commit` makes visible."""
+
+    def __init__(self, store: FolderObjects, bucket: str, key: str) -> None:
+        """Open a temporary file on the store's own file system."""
+        self._store = store
+        self._bucket = bucket
+        self._key = key
+        self._uri = uri_of(bucket, key)
+        self._digest = hashlib.md5(usedforsecurity=False)
+        self.size = 0
+        with translated(self._uri):
+            descriptor, name = tempfile.mkstemp(dir=store.own / "tmp")
+        self._descriptor = descriptor
+        self._path = Path(name)
+
+    @property
+    def etag(self) -> str:
+        """The MD5 of what was written so far, as hexadecimal."""
+        return self._digest.hexdigest()
+
+    def write(self, data: bytes | bytearray | memoryview, /) -> int:
+        """Append bytes."""
+        self._digest.update(data)
+        self.size += len(data)
+        with translated(self._uri):
+            rest = memoryview(data)
+            while rest:
+                rest = rest[os.write(self._descriptor, rest) :]
+        return len(data)
+
+    def commit(
+        self,
+        attributes: Attributes | None,
+        condition: Condition = Condition(),  # noqa: B008 - frozen
+        *,
+        etag: str | None = None,
+    ) -> Object:
+        """Publish at once and durably, if the condition holds; `etag` overrides the MD5."""
+        store, bucket, key = self._store, self._bucket, self._key
+        etag = etag or self.etag
+        with translated(self._uri):
+            os.fchmod(self._descriptor, 0o666 & ~_umask())
+            os.fsync(self._descriptor)
+            fingerprint = Fingerprint.of(os.fstat(self._descriptor))
+            with store.locked(bucket, key):
+                there = store.check(bucket, key, condition)
+                store.index.put(
+                    bucket,
+                    key,
+                    fingerprint,
+                    etag=etag,
+                    attributes=attributes,
+                    keep=None if there is None else there.fingerprint,
+                )
+                store.publish(self._path, bucket, key)
+        self.discard()
+        return _object(bucket, Found(key, Path(), fingerprint), etag, attributes)
+
+    def discard(self) -> None:
+        """Forget everything; idempotent, and nothing after a commit."""
+        if self._descriptor >= 0:
+            os.close(self._descriptor)
+            self._descriptor = -1
+            self._path.unlink(missing_ok=True)
+
+
+class _KeyLock:
+    """An exclusive lock on a file; a second one waits, be it of a thread or of a process."""
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+        self._descriptor = -1
+
+    def __enter__(self) -> None:
+        self._descriptor = os.open(self._path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o666)
+        fcntl.flock(self._descriptor, fcntl.LOCK_EX)
+
+    def __exit__(self, *_: object) -> None:
+        os.close(self._descriptor)
+
+
+@contextmanager
+def translated(uri: str) -> Iterator[None]:
+    """Turn what the operating system raises into `StorageError`: the one place where it happens."""
+    try:
+        yield
+    except OSError as error:
+        raise StorageError(error.strerror or str(error), uri=uri) from error
+
+
+def uri_of(bucket: str, key: str) -> str:
+    """Return the `s3://` form."""
+    return f"s3://{bucket}/{key}"
+
+
+def sync_folder(path: Path) -> None:
+    """Make what was renamed, made or deleted in a folder survive a power cut."""
+    descriptor = os.open(path, os.O_RDONLY | os.O_DIRECTORY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+
+
+def _object(bucket: str, found: Found, etag: str, attributes: Attributes | None) -> Object:
+    if attributes is None:
+        # It came without the protocol: the type is told by the name, as the AWS CLI does.
+        attributes = Attributes(content_type=_TYPES.guess_type(found.key)[0])
+    return Object(
+        bucket=bucket,
+        key=found.key,
+        size=found.fingerprint.size,
+        modified=found.fingerprint.modified,
+        etag=etag,
+        attributes=attributes,
+    )
+
+
+def _no_key(bucket: str, key: str) -> MissingError:
+    return MissingError("NoSuchKey", "there is no such object", uri=uri_of(bucket, key))
+
+
+def _group(key: str, prefix: str, delimiter: str) -> str | None:
+    """Return the common prefix that a key falls under, if any."""
+    if not key.startswith(prefix):
+        return None
+    end = key.find(delimiter, len(prefix))
+    return None if end < 0 else key[: end + len(delimiter)]
+
+
+def _status(path: Path) -> os.stat_result | None:
+    """Stat a regular file; None for everything else."""
+    try:
+        status = path.lstat()
+    except (FileNotFoundError, NotADirectoryError):
+        return None
+    return status if stat.S_ISREG(status.st_mode) else None
+
+
+def _is_folder(path: Path) -> bool:
+    """Tell whether it is a directory and no link to one."""
+    try:
+        return stat.S_ISDIR(path.lstat().st_mode)
+    except (FileNotFoundError, NotADirectoryError):
+        return False
+
+
+def _move(temporary: Path, top: Path, target: Path) -> bool:
+    """Rename a file to below `top`; False if a file, a directory or a link bars the way."""
+    for _ in range(100):
+        if not _make_folders(top, target.parent):
+            return False
+        try:
+            temporary.replace(target)
+        except (IsADirectoryError, NotADirectoryError):
+            return False
+        except FileNotFoundError:
+            if not temporary.exists():
+                raise
+            continue  # a deletion pruned the folder in between
+        sync_folder(target.parent)
+        return True
+    return False
+
+
+def _make_folders(top: Path, folder: Path) -> bool:
+    """Create the folders from below `top` on, durably; False if something else is in the way."""
+    if _is_folder(folder) and folder.resolve() == folder:
+        return True
+    if folder != top and not _make_folders(top, folder.parent):
+        return False
+    try:
+        folder.mkdir(parents=folder == top)
+    except FileExistsError:
+        return _is_folder(folder)
+    except FileNotFoundError:
+        return _make_folders(top, folder)
+    sync_folder(folder.parent)
+    return True
+
+
+def _prune(folder: Path, top: Path) -> None:
+    """Remove folders that a deletion left empty; S3 has no folders."""
+    while folder != top:
+        try:
+            folder.rmdir()
+        except OSError:
+            return
+        folder = folder.parent
+
+
+_umask_lock = threading.Lock()
+
+
+def _umask() -> int:
+    with _umask_lock:  # it can only be read by setting it
+        mask = os.umask(0o077)
+        os.umask(mask)
+    return mask
+
+
+__all__: Sequence[str] = ["FolderObjects", "FolderWriter", "sync_folder", "translated", "uri_of"]

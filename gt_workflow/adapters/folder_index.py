@@ -1,0 +1,195 @@
+"""What is known of files beyond their bytes: ETag, content type, metadata, in `ROOT/.gt/`.
+
+A row is bound to the fingerprint of one file (inode, time of change, size): a file edited or
+replaced by hand has no row, and its ETag is computed afresh. A row is written before its file is
+published, so a reader that sees the file sees the row; rows that lost their file are dropped at
+the key's next change. Rows that only repeat what the bytes tell are not forced to the disk.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import sqlite3
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+
+from gt_workflow.object_store import Attributes
+
+_SCHEMA = """
+CREATE TABLE IF NOT EXISTS objects (
+  bucket TEXT NOT NULL, key BLOB NOT NULL, inode INTEGER NOT NULL, mtime INTEGER NOT NULL,
+  size INTEGER NOT NULL, etag TEXT NOT NULL, attributes TEXT,
+  PRIMARY KEY (bucket, key, inode, mtime, size)
+) WITHOUT ROWID;
+CREATE TABLE IF NOT EXISTS buckets (
+  name TEXT PRIMARY KEY, created REAL NOT NULL, region TEXT NOT NULL, cors TEXT
+);
+"""
+
+
+@dataclass(frozen=True, slots=True)
+class Fingerprint:
+    """What tells one state of a file from every other: inode, nanoseconds, bytes."""
+
+    inode: int
+    mtime: int
+    size: int
+
+    @classmethod
+    def of(cls, status: os.stat_result) -> Fingerprint:
+        """Take the fingerprint from a stat result."""
+        return cls(status.st_ino, status.st_mtime_ns, status.st_size)
+
+    @property
+    def modified(self) -> datetime:
+        """The time of change, aware and in UTC."""
+        return datetime.fromtimestamp(self.mtime // 1_000_000_000, UTC)
+
+
+class FolderIndex:
+    """A SQLite database of rows; safe for many threads and several processes."""
+
+    def __init__(self, path: Path) -> None:
+        """Open or create the database."""
+        self._path = path
+        self._local = threading.local()
+        self._lock = threading.Lock()
+        self._connections: list[sqlite3.Connection] = []
+        with self._write(durable=True) as connection:
+            connection.executescript(_SCHEMA)
+
+    def find(
+        self, bucket: str, key: str, fingerprint: Fingerprint
+    ) -> tuple[str, Attributes | None] | None:
+        """Return ETag and attributes of a file (None for one that came without), if known."""
+        row = (
+            self._connection()
+            .execute(
+                "SELECT etag, attributes FROM objects"
+                " WHERE bucket=? AND key=? AND inode=? AND mtime=? AND size=?",
+                _primary_key(bucket, key, fingerprint),
+            )
+            .fetchone()
+        )
+        if row is None:
+            return None
+        return row[0], None if row[1] is None else Attributes(**json.loads(row[1]))
+
+    def put(
+        self,
+        bucket: str,
+        key: str,
+        fingerprint: Fingerprint,
+        *,
+        etag: str,
+        attributes: Attributes | None,
+        keep: Fingerprint | None,
+    ) -> None:
+        """Add a row, and drop the key's other rows but the one of `keep`."""
+        durable = attributes is not None or len(etag) != 32
+        kept = (-1, -1, -1) if keep is None else (keep.inode, keep.mtime, keep.size)
+        with self._write(durable=durable) as connection:
+            connection.execute(
+                "DELETE FROM objects WHERE bucket=? AND key=?"
+                " AND NOT (inode=? AND mtime=? AND size=?)",
+                (bucket, key.encode(), *kept),
+            )
+            connection.execute(
+                "INSERT OR REPLACE INTO objects VALUES (?, ?, ?, ?, ?, ?, ?)",
+                (*_primary_key(bucket, key, fingerprint), etag, _to_json(attributes)),
+            )
+
+    def forget(self, bucket: str, key: str) -> None:
+        """Drop all rows of a key."""
+        with self._write(durable=False) as connection:
+            connection.execute(
+                "DELETE FROM objects WHERE bucket=? AND key=?", (bucket, key.encode())
+            )
+
+    def put_bucket(self, name: str, *, created: float, region: str) -> None:
+        """Note when and where a bucket was made."""
+        with self._write(durable=True) as connection:
+            connection.execute(
+                "INSERT INTO buckets VALUES (?, ?, ?, NULL) ON CONFLICT (name) DO NOTHING",
+                (name, created, region),
+            )
+
+    def bucket(self, name: str) -> tuple[float, str, str | None] | None:
+        """Return creation time, region and CORS configuration."""
+        row: tuple[float, str, str | None] | None = (
+            self._connection()
+            .execute("SELECT created, region, cors FROM buckets WHERE name=?", (name,))
+            .fetchone()
+        )
+        return row
+
+    def set_cors(self, name: str, text: str | None) -> None:
+        """Set a known bucket's CORS configuration."""
+        with self._write(durable=True) as connection:
+            connection.execute("UPDATE buckets SET cors=? WHERE name=?", (text, name))
+
+    def forget_bucket(self, name: str) -> None:
+        """Drop a bucket and what is left of its rows."""
+        with self._write(durable=True) as connection:
+            connection.execute("DELETE FROM buckets WHERE name=?", (name,))
+            connection.execute("DELETE FROM objects WHERE bucket=?", (name,))
+
+    def close(self) -> None:
+        """Close every thread's connection; no thread may use the index any more."""
+        with self._lock:
+            for connection in self._connections:
+                connection.close()
+            self._connections.clear()
+            self._local = threading.local()
+
+    def _connection(self) -> sqlite3.Connection:
+        connection: sqlite3.Connection | None = getattr(self._local, "connection", None)
+        if connection is None:
+            # Each thread uses its own; only `close` reaches over.
+            connection = sqlite3.connect(
+                self._path, timeout=30, isolation_level=None, check_same_thread=False
+            )
+            connection.execute("PRAGMA journal_mode=WAL")
+            self._local.connection = connection
+            self._connections.append(connection)
+        return connection
+
+    @contextmanager
+    def _write(self, *, durable: bool) -> Iterator[sqlite3.Connection]:
+        """Yield a connection in a transaction; SQLite's own wait for its lock is a coarse poll."""
+        with self._lock:
+            connection = self._connection()
+            connection.execute(f"PRAGMA synchronous={'FULL' if durable else 'NORMAL'}")
+            connection.execute("BEGIN IMMEDIATE")
+            try:
+                yield connection
+            except BaseException:
+                connection.execute("ROLLBACK")
+                raise
+            if connection.in_transaction:
+                connection.execute("COMMIT")
+
+
+def _primary_key(
+    bucket: str, key: str, fingerprint: Fingerprint
+) -> tuple[str, bytes, int, int, int]:
+    return bucket, key.encode(), fingerprint.inode, fingerprint.mtime, fingerprint.size
+
+
+def _to_json(attributes: Attributes | None) -> str | None:
+    if attributes is None:
+        return None
+    return json.dumps(
+        {
+            "content_type": attributes.content_type,
+            "headers": dict(attributes.headers),
+            "metadata": dict(attributes.metadata),
+            "checksums": dict(attributes.checksums),
+            "checksum_type": attributes.checksum_type,
+        }
+    )

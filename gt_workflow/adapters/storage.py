@@ -1,0 +1,246 @@
+"""The storages: plain files, a folder that holds `s3://` objects, S3 itself, and their router."""
+
+from __future__ import annotations
+
+import io
+import os
+import stat
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import BinaryIO
+
+from gt_workflow.adapters.folder import FolderObjects, FolderWriter, sync_folder, translated, uri_of
+from gt_workflow.adapters.folder_keys import split_uri
+from gt_workflow.errors import ObjectNotFoundError, StorageError
+from gt_workflow.ports import Stat, Storage
+
+_BUFFER = 1 << 18
+
+
+class FolderStorage:
+    """`s3://bucket/key` is `ROOT/bucket/key`; a bucket that is written to is made.
+
+    It can be sent to another process: it is opened anew there.
+    """
+
+    def __init__(self, root: Path) -> None:
+        """Open the folder; see `FolderObjects`."""
+        self.objects = FolderObjects(root)
+
+    def __reduce__(self) -> tuple[type[FolderStorage], tuple[Path]]:
+        """Open the same folder where it is unpickled."""
+        return type(self), (self.objects.root,)
+
+    def open(self, uri: str) -> BinaryIO:
+        """Open an object for reading."""
+        return self.objects.open(*split_uri(uri))
+
+    @contextmanager
+    def create(self, uri: str) -> Iterator[BinaryIO]:
+        """Write an object; sequential, it cannot seek."""
+        bucket, key = split_uri(uri)
+        self.objects.ensure_bucket(bucket)
+        writer = self.objects.writer(bucket, key)
+        try:
+            with io.BufferedWriter(_Sink(writer), _BUFFER) as buffer:
+                yield buffer
+            writer.commit(None)
+        finally:
+            writer.discard()
+
+    def list(self, prefix: str) -> Iterator[Stat]:
+        """Yield matching objects, sorted by UTF-8 bytes."""
+        bucket, start = split_uri(prefix)
+        with translated(prefix):
+            for found in self.objects.scan(bucket, prefix=start):
+                yield Stat(
+                    uri_of(bucket, found.key), found.fingerprint.size, found.fingerprint.modified
+                )
+
+    def exists(self, uri: str) -> bool:
+        """Tell whether the object is there."""
+        try:
+            self.stat(uri)
+        except ObjectNotFoundError:
+            return False
+        return True
+
+    def stat(self, uri: str) -> Stat:
+        """Describe one object."""
+        found = self.objects.stat(*split_uri(uri))
+        return Stat(uri, found.fingerprint.size, found.fingerprint.modified)
+
+    def delete(self, uri: str) -> None:
+        """Delete one object."""
+        bucket, key = split_uri(uri)
+        self.objects.delete(bucket, key)
+
+
+class LocalFiles:
+    """Plain paths, absolute or from the current folder; links are followed, loops are not."""
+
+    def open(self, uri: str) -> BinaryIO:
+        """Open a file for reading."""
+        with _files(uri):
+            if Path(uri).is_dir():
+                raise ObjectNotFoundError("is a folder, not a file", uri=uri)
+            return Path(uri).open("rb")
+
+    @contextmanager
+    def create(self, uri: str) -> Iterator[BinaryIO]:
+        """Write a file beside its place and move it there at a clean exit."""
+        target = Path(uri)
+        with _files(uri):
+            if not target.name or uri.endswith("/") or target.is_dir():
+                raise StorageError("is a folder, not a file", uri=uri)
+            target.parent.mkdir(parents=True, exist_ok=True)
+            # Through a link, as any program writes: the link stays, its target changes.
+            target = target.resolve()
+            descriptor, name = tempfile.mkstemp(dir=target.parent, prefix=".", suffix=".part")
+        temporary = Path(name)
+        try:
+            with open(descriptor, "w+b", buffering=_BUFFER) as file:  # noqa: PTH123 - a descriptor
+                yield file
+                with _files(uri):
+                    file.flush()
+                    os.fchmod(file.fileno(), _mode(target))
+                    os.fsync(file.fileno())
+            with _files(uri):
+                temporary.replace(target)
+                sync_folder(target.parent)
+        finally:
+            temporary.unlink(missing_ok=True)
+
+    def list(self, prefix: str) -> Iterator[Stat]:
+        """Yield files whose path starts with `prefix`, sorted by the path's bytes."""
+        head, slash, name = prefix.rpartition("/")
+        with _files(prefix):
+            yield from _walk(head + slash, name.encode(), ())
+
+    def exists(self, uri: str) -> bool:
+        """Tell whether the file is there."""
+        with _files(uri):
+            return Path(uri).is_file()
+
+    def stat(self, uri: str) -> Stat:
+        """Describe one file."""
+        with _files(uri):
+            status = Path(uri).stat()
+        if not stat.S_ISREG(status.st_mode):
+            raise ObjectNotFoundError("is no file", uri=uri)
+        return Stat(uri, status.st_size, datetime.fromtimestamp(status.st_mtime, UTC))
+
+    def delete(self, uri: str) -> None:
+        """Delete one file; its folders stay."""
+        with _files(uri):
+            Path(uri).unlink(missing_ok=True)
+
+
+class Router:
+    """Sends `s3://` addresses to one storage and plain paths to another."""
+
+    def __init__(self, *, s3: Storage, local: Storage) -> None:
+        """Take the two."""
+        self._s3 = s3
+        self._local = local
+
+    def _of(self, uri: str) -> Storage:
+        scheme, colon, _ = uri.partition("://")
+        if not colon:
+            return self._local
+        if scheme != "s3":
+            raise StorageError("is neither an s3:// address nor a path", uri=uri)
+        return self._s3
+
+    def open(self, uri: str) -> BinaryIO:
+        """Open an object for reading."""
+        return self._of(uri).open(uri)
+
+    @contextmanager
+    def create(self, uri: str) -> Iterator[BinaryIO]:
+        """Write an object."""
+        with self._of(uri).create(uri) as file:
+            yield file
+
+    def list(self, prefix: str) -> Iterator[Stat]:
+        """Yield matching objects."""
+        return self._of(prefix).list(prefix)
+
+    def exists(self, uri: str) -> bool:
+        """Tell whether the object is there."""
+        return self._of(uri).exists(uri)
+
+    def stat(self, uri: str) -> Stat:
+        """Describe one object."""
+        return self._of(uri).stat(uri)
+
+    def delete(self, uri: str) -> None:
+        """Delete one object."""
+        self._of(uri).delete(uri)
+
+
+class _Sink(io.RawIOBase):
+    """Makes a writer a raw file, so that C code buffers small writes before they are hashed."""
+
+    def __init__(self, writer: FolderWriter) -> None:
+        self._writer = writer
+
+    def writable(self) -> bool:
+        return True
+
+    def write(self, data: object, /) -> int:
+        return self._writer.write(memoryview(data))  # type: ignore[arg-type]  # a bytes-like object
+
+    def tell(self) -> int:
+        return self._writer.size
+
+
+@contextmanager
+def _files(uri: str) -> Iterator[None]:
+    """Turn what the operating system raises into `StorageError`."""
+    try:
+        with translated(uri):
+            yield
+    except StorageError as error:
+        if isinstance(error.__cause__, FileNotFoundError | NotADirectoryError):
+            raise ObjectNotFoundError("there is no such file", uri=uri) from error.__cause__
+        raise
+
+
+def _mode(target: Path) -> int:
+    """Return the permissions that a newly written file gets: those it had, or the usual ones."""
+    try:
+        return stat.S_IMODE(target.stat().st_mode)
+    except FileNotFoundError:
+        mask = os.umask(0o077)
+        os.umask(mask)
+        return 0o666 & ~mask
+
+
+def _walk(folder: str, start: bytes, above: tuple[tuple[int, int], ...]) -> Iterator[Stat]:
+    """Yield the files below `folder` (a path as given, with its slash) in order."""
+    try:
+        status = Path(folder or ".").stat()
+    except (FileNotFoundError, NotADirectoryError):
+        return
+    identity = (status.st_dev, status.st_ino)
+    if identity in above:
+        return  # a link that leads back up
+    names: list[bytes] = []
+    with os.scandir(os.fsencode(folder) or b".") as entries:
+        for entry in entries:
+            if entry.is_dir():
+                names.append(entry.name + b"/")
+            elif entry.is_file():
+                names.append(entry.name)
+    for name in sorted(names):
+        path = folder + os.fsdecode(name)
+        if name.endswith(b"/"):
+            if name.startswith(start) or start.startswith(name):
+                yield from _walk(path, b"", (*above, identity))
+        elif name.startswith(start):
+            status = Path(path).stat()
+            yield Stat(path, status.st_size, datetime.fromtimestamp(status.st_mtime, UTC))
