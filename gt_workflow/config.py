@@ -17,6 +17,9 @@ from gt_workflow.errors import DataError, UsageError
 Form = Literal["recordio", "image", "manifest"]
 FORMS: tuple[Form, ...] = ("recordio", "image", "manifest")
 
+# Settings that are lists; in the environment and on the command line they are written with commas.
+LISTS = frozenset({"labels", "job.keywords", "channels.forms"})
+
 
 class _Section(
     msgspec.Struct, frozen=True, kw_only=True, rename="kebab", forbid_unknown_fields=True
@@ -123,12 +126,11 @@ def setting_paths(section: type[msgspec.Struct] = Settings) -> list[str]:
 
 def _from_environment(environment: Mapping[str, str]) -> dict[str, Any]:
     """Pick the variables that name a setting; lists are written with commas."""
-    lists = {"labels", "job.keywords", "channels.forms"}
     found: dict[str, Any] = {}
     for path in setting_paths():
         value = environment.get("GT_" + path.replace(".", "_").replace("-", "_").upper())
         if value is not None:
-            found[path] = value.split(",") if path in lists else value
+            found[path] = value.split(",") if path in LISTS else value
     return found
 
 

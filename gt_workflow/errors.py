@@ -8,7 +8,8 @@
     ├── ServiceError                5   a labeling API refused or broke (operation, code, request)
     │   ├── AlreadyExistsError      5   the name is taken
     │   └── NotFoundError           5   there is no such job or team
-    └── JobFailedError              6   the labeling job ended without the labels asked for
+    ├── JobFailedError              6   the labeling job ended without the labels asked for
+    └── InterruptedByUserError    130   Ctrl-C; the message says how to go on
 
 A message is one sentence that says what is wrong and what to do. Foreign exceptions are
 translated where they arise: once per adapter.
@@ -94,3 +95,13 @@ class JobFailedError(GtWorkflowError):
     """The labeling job ended as Failed or Stopped, or without labels."""
 
     exit_status = 6
+
+
+class InterruptedByUserError(GtWorkflowError):
+    """Ctrl-C: what was done is kept."""
+
+    exit_status = 130
+
+    def __init__(self, message: str = "interrupted; the same command goes on from here") -> None:
+        """Say how to go on."""
+        super().__init__(message)

@@ -1,0 +1,348 @@
+"""The commands. Each parses, wires, makes one call into a stage and prints; no logic lives here.
+
+Everything heavy is imported inside the command that needs it, so that `--help` stays quick.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+import typer.core
+
+from gt_workflow import __version__
+from gt_workflow.errors import GtWorkflowError, InterruptedByUserError, UsageError
+
+if TYPE_CHECKING:
+    from gt_workflow.config import Settings
+
+
+class _Commands(typer.core.TyperGroup):
+    """Typer would end an interrupted command with `Aborted!` and 1; ours says how to go on."""
+
+    def invoke(self, ctx: typer.Context) -> Any:
+        """Run a command; Ctrl-C becomes an error like any other."""
+        try:
+            return super().invoke(ctx)
+        except KeyboardInterrupt:
+            raise InterruptedByUserError from None
+
+
+app = typer.Typer(
+    name="gt_workflow",
+    cls=_Commands,
+    rich_markup_mode=None,
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,
+    help="From a pile of photographs to a trained object detector's data.",
+    epilog="Main job: python -m gt_workflow launch PHOTOGRAPHS --labels NAME[,NAME...]",
+)
+
+Json = Annotated[bool, typer.Option("--json", help="Print one JSON object on stdout.")]
+SettingsFile = Annotated[
+    Path | None,
+    typer.Option("--settings", metavar="FILE", help="Settings file [default: gt.toml, if there]."),
+]
+Set = Annotated[
+    list[str] | None,
+    typer.Option("--set", metavar="KEY=VALUE", help="Any setting of gt.toml by its path."),
+]
+Root = Annotated[
+    str | None,
+    typer.Option(metavar="DIR", help="The service's folder [default: gt-data]."),
+]
+JobName = Annotated[
+    str | None, typer.Argument(metavar="[JOB]", help="A job's name [default: the newest job].")
+]
+
+
+@app.command()
+def launch(  # noqa: PLR0913 - one parameter per flag
+    photographs: Annotated[
+        str | None,
+        typer.Argument(metavar="[PHOTOGRAPHS]", help="A folder, an s3:// prefix or a manifest."),
+    ] = None,
+    labels: Annotated[
+        str | None, typer.Option(metavar="NAME[,NAME...]", help="What to draw boxes around.")
+    ] = None,
+    *,
+    name: Annotated[str | None, typer.Option(help="How the job's name begins.")] = None,
+    workers_per_object: Annotated[
+        int | None, typer.Option(metavar="N", help="Distinct workers per photograph, 1-9.")
+    ] = None,
+    instructions: Annotated[
+        str | None, typer.Option(metavar="FILE", help="Text or Markdown shown to workers.")
+    ] = None,
+    workers: Annotated[
+        str | None, typer.Option(metavar="people|simulated", help="Who labels.")
+    ] = None,
+    truth: Annotated[
+        str | None,
+        typer.Option(metavar="FILE", help="What simulated workers know: a manifest or VOC folder."),
+    ] = None,
+    to: Annotated[
+        str | None,
+        typer.Option(metavar="FORM[,FORM...]", help="Channels: recordio, image, manifest."),
+    ] = None,
+    out: Annotated[
+        str | None, typer.Option(metavar="DIR|s3://", help="Where the channels go.")
+    ] = None,
+    root: Root = None,
+    settings_file: SettingsFile = None,
+    set_: Set = None,
+    init: Annotated[
+        bool, typer.Option("--init", help="Write a commented gt.toml, no more.")
+    ] = False,
+    dry_run: Annotated[
+        bool, typer.Option("--dry-run", help="Print plan, request and cost; create nothing.")
+    ] = False,
+    no_wait: Annotated[
+        bool, typer.Option("--no-wait", help="Return as soon as the job exists.")
+    ] = False,
+    as_json: Json = False,
+) -> None:
+    """Turn photographs into a labeling job and, when it is done, into training channels."""
+    from gt_workflow.cli import launching
+
+    if init:
+        launching.write_settings_file(settings_file or Path("gt.toml"))
+        return
+    settings = _settings(
+        settings_file,
+        set_,
+        {
+            "photographs": photographs,
+            "labels": _names(labels),
+            "name": name,
+            "job.workers": workers_per_object,
+            "job.instructions": instructions,
+            "workers.kind": workers,
+            "workers.truth": truth,
+            "channels.forms": _names(to),
+            "channels.out": out,
+            "store.root": root,
+        },
+    )
+    if dry_run:
+        launching.dry_run(settings, as_json=as_json)
+    else:
+        launching.launch(settings, waits=not no_wait, as_json=as_json)
+
+
+@app.command()
+def status(
+    job: JobName = None,
+    *,
+    root: Root = None,
+    settings_file: SettingsFile = None,
+    as_json: Json = False,
+) -> None:
+    """Show how far a labeling job is."""
+    from gt_workflow.cli import following
+
+    following.status(_settings(settings_file, None, {"store.root": root}), job, as_json=as_json)
+
+
+@app.command()
+def wait(
+    job: JobName = None,
+    *,
+    root: Root = None,
+    settings_file: SettingsFile = None,
+    as_json: Json = False,
+) -> None:
+    """Host and follow a labeling job until it is over."""
+    from gt_workflow.cli import following
+
+    following.wait(_settings(settings_file, None, {"store.root": root}), job, as_json=as_json)
+
+
+@app.command("list")
+def list_(*, root: Root = None, settings_file: SettingsFile = None, as_json: Json = False) -> None:
+    """List the labeling jobs, newest first."""
+    from gt_workflow.cli import following
+
+    following.list_jobs(_settings(settings_file, None, {"store.root": root}), as_json=as_json)
+
+
+@app.command()
+def stop(
+    job: Annotated[str, typer.Argument(metavar="JOB", help="The job's name.")],
+    *,
+    root: Root = None,
+    settings_file: SettingsFile = None,
+    as_json: Json = False,
+) -> None:
+    """Stop a labeling job for good; what is labelled is kept and written out."""
+    from gt_workflow.cli import following
+
+    following.stop(_settings(settings_file, None, {"store.root": root}), job, as_json=as_json)
+
+
+@app.command("open")
+def open_(
+    job: JobName = None,
+    *,
+    worker: Annotated[str, typer.Option(help="Whose page it is.")] = "me",
+    root: Root = None,
+    settings_file: SettingsFile = None,
+    as_json: Json = False,
+) -> None:
+    """Print a personal address of the worker page and serve it until Ctrl-C."""
+    from gt_workflow.cli import hosting
+
+    settings = _settings(settings_file, None, {"store.root": root})
+    hosting.open_page(settings, job, worker=worker, as_json=as_json)
+
+
+@app.command()
+def convert(  # noqa: PLR0913 - one parameter per flag
+    manifest: Annotated[
+        str, typer.Argument(metavar="OUTPUT_MANIFEST", help="A labeling job's output manifest.")
+    ],
+    *,
+    to: Annotated[
+        str | None,
+        typer.Option(metavar="FORM[,FORM...]", help="recordio, image, manifest [default: all]."),
+    ] = None,
+    out: Annotated[str, typer.Option(metavar="DIR|s3://", help="Where the channels go.")],
+    attribute: Annotated[
+        str | None, typer.Option(help="The label attribute, where a manifest has several.")
+    ] = None,
+    validation: Annotated[
+        float | None, typer.Option(help="Share of photographs kept for validation.")
+    ] = None,
+    on_bad_line: Annotated[
+        str, typer.Option(metavar="stop|skip", help="What a line that cannot be read does.")
+    ] = "stop",
+    keep_empty: Annotated[
+        str, typer.Option(metavar="drop|validation", help="Where images without boxes go.")
+    ] = "drop",
+    root: Root = None,
+    settings_file: SettingsFile = None,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Print the plan only.")] = False,
+    as_json: Json = False,
+) -> None:
+    """Turn an output manifest into the detector's training channels."""
+    from gt_workflow.cli import converting
+
+    settings = _settings(
+        settings_file,
+        None,
+        {
+            "store.root": root,
+            "channels.forms": _names(to),
+            "channels.out": out,
+            "channels.validation": validation,
+        },
+    )
+    converting.convert(
+        settings,
+        manifest,
+        attribute=attribute,
+        on_bad_line=on_bad_line,
+        keep_empty=keep_empty,
+        dry_run=dry_run,
+        as_json=as_json,
+    )
+
+
+@app.command()
+def serve(
+    *,
+    root: Root = None,
+    host: Annotated[
+        str, typer.Option(help="Address to bind; anything but loopback needs credentials.")
+    ] = "127.0.0.1",
+    port: Annotated[int, typer.Option(help="Port; 0 takes any free one.")] = 8577,
+    settings_file: SettingsFile = None,
+    as_json: Json = False,
+) -> None:
+    """Run our own Ground Truth: the labeling API, S3 and the worker page on one port."""
+    from gt_workflow.cli import hosting
+
+    settings = _settings(settings_file, None, {"store.root": root})
+    hosting.serve(settings, host=host, port=port, as_json=as_json)
+
+
+@app.command()
+def invite(
+    worker: Annotated[str, typer.Argument(metavar="NAME", help="The worker's name.")],
+    *,
+    root: Root = None,
+    settings_file: SettingsFile = None,
+    as_json: Json = False,
+) -> None:
+    """Print a personal link to the worker page."""
+    from gt_workflow.cli import hosting
+
+    settings = _settings(settings_file, None, {"store.root": root})
+    hosting.invite(settings, worker, as_json=as_json)
+
+
+@app.command()
+def demo(
+    folder: Annotated[Path, typer.Argument(metavar="DIR", help="Where to draw; must be new.")],
+    *,
+    count: Annotated[int, typer.Option(help="How many scenes.")] = 24,
+    seed: Annotated[int, typer.Option(help="Another seed draws other scenes.")] = 0,
+    as_json: Json = False,
+) -> None:
+    """Draw a set of photograph-like scenes with known boxes, to try everything on."""
+    from gt_workflow.cli import converting
+
+    converting.draw_demo(folder, count=count, seed=seed, as_json=as_json)
+
+
+@app.callback(invoke_without_command=True)
+def top(
+    *,
+    version: Annotated[bool, typer.Option("--version", help="Print the version.")] = False,
+) -> None:
+    """Print the version, if asked."""
+    if version:
+        typer.echo(f"gt_workflow {__version__}")
+        raise typer.Exit
+
+
+def run(arguments: list[str] | None = None) -> None:
+    """Run the command line; every expected failure is one sentence and its own exit status."""
+    try:
+        app(args=arguments, prog_name="gt_workflow")
+    except GtWorkflowError as error:
+        print(f"error: {error}", file=sys.stderr)  # noqa: T201 - the last word
+        sys.exit(error.exit_status)
+    except BrokenPipeError:
+        # Whoever read our output has seen enough; the interpreter must not complain at exit.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        sys.exit(141)
+
+
+def _names(text: str | None) -> list[str] | None:
+    """Split a comma list; blanks around names are a typing habit, not part of them."""
+    return None if text is None else [name.strip() for name in text.split(",") if name.strip()]
+
+
+def _settings(file: Path | None, assignments: list[str] | None, flags: dict[str, Any]) -> Settings:
+    """Read the settings file (one that is named must exist) and lay the flags over it."""
+    from gt_workflow import config
+
+    path = file or Path("gt.toml")
+    try:
+        text = path.read_text(encoding="utf-8")
+    except FileNotFoundError:
+        if file is not None:
+            raise UsageError(f"there is no settings file {file}") from None
+        text = ""
+    except (OSError, UnicodeDecodeError) as error:
+        raise UsageError(f"the settings file {path} cannot be read: {error}") from None
+    for assignment in assignments or ():
+        key, equals, value = assignment.partition("=")
+        if not equals or key not in config.setting_paths():
+            known = ", ".join(config.setting_paths())
+            raise UsageError(f"--set {assignment}: expected KEY=VALUE with KEY one of {known}")
+        flags[key] = _names(value) if key in config.LISTS else value
+    return config.load(text=text, uri=str(path), environment=os.environ, flags=flags)
