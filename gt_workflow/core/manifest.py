@@ -1,0 +1,490 @@
+"""Manifest lines and typed records: labelled, failed or untouched; one line at a time.
+
+What is read is checked in full (types, finite numbers, class ids, one confidence per box, no
+member twice) and every error names file, line and field. Members that the label attribute does
+not own are never decoded: `Record.raw` is the line as it stood. The format is that of Ground
+Truth's output for boxes; docs.aws.amazon.com/sagemaker/latest/dg/sms-data-output.html, and what
+real jobs write beyond it: floats, `labeling-job/` before the job's name, any order of members.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Annotated, Any, Literal, TypeAlias
+
+import msgspec
+from msgspec import UNSET, Meta, Struct, UnsetType, field
+
+from gt_workflow.core.boxes import Box
+from gt_workflow.core.json_lines import (
+    LONGEST_LINE,
+    encode,
+    explain,
+    members,
+    repeated_member,
+    split_lines,
+    too_long,
+    with_members,
+)
+from gt_workflow.errors import DataError
+
+__all__ = [
+    "BOXES",
+    "VERIFICATION",
+    "Annotation",
+    "Failure",
+    "Label",
+    "Record",
+    "State",
+    "attributes",
+    "failed_line",
+    "input_line",
+    "labelled_line",
+    "read",
+    "split_lines",
+    "with_members",
+]
+
+BOXES = "groundtruth/object-detection"
+VERIFICATION = "groundtruth/label-verification"
+JOB_PREFIX = "labeling-job/"
+
+State: TypeAlias = Literal["labelled", "failed", "untouched"]
+
+
+@dataclass(frozen=True, slots=True)
+class Annotation:
+    """One box of a label; `label` is the class's name, exact to the last space."""
+
+    class_id: int
+    box: Box
+    confidence: float | None
+    label: str
+
+
+@dataclass(frozen=True, slots=True)
+class Label:
+    """What a job said about one photograph; no annotations means that nothing is there.
+
+    `width` and `height` are those of the raster that the boxes refer to, in pixels. `class_map`
+    holds only classes of this line: the map of a job is the union over its lines. `job_name`
+    comes without `labeling-job/`. `kind` is the metadata's `type`.
+    """
+
+    attribute: str
+    width: int
+    height: int
+    depth: int
+    annotations: tuple[Annotation, ...]
+    class_map: Mapping[int, str]
+    human: bool
+    job_name: str | None
+    creation_date: str | None
+    kind: str
+
+
+@dataclass(frozen=True, slots=True)
+class Failure:
+    """Why a job gave up on one photograph, and after how many retries if it says so."""
+
+    reason: str
+    retries: int | None
+
+
+_Coordinate = Annotated[float, Meta(ge=-1e9, le=1e9)]
+_Length = Annotated[float, Meta(ge=0, le=1e9)]
+_Pixels = Annotated[int, Meta(ge=1, le=1_000_000)]
+
+
+class _Annotation(Struct, gc=False, frozen=True):
+    class_id: Annotated[int, Meta(ge=0, le=2**31 - 1)]
+    left: _Coordinate
+    top: _Coordinate
+    width: _Length
+    height: _Length
+
+
+class _Size(Struct, gc=False, frozen=True):
+    width: _Pixels
+    height: _Pixels
+    depth: Annotated[int, Meta(ge=1, le=16)] | UnsetType = UNSET
+
+
+class _Value(Struct, gc=False, frozen=True):
+    image_size: Annotated[list[_Size], Meta(min_length=1, max_length=1)]
+    annotations: list[_Annotation]
+
+
+class _Object(Struct, gc=False, frozen=True):
+    confidence: Annotated[float, Meta(ge=0, le=1)]
+
+
+class _Metadata(Struct, gc=False, frozen=True, rename="kebab"):
+    type: str | UnsetType = UNSET
+    human_annotated: Literal["yes", "no", "true", "false"] | UnsetType = UNSET
+    class_map: dict[int, str] | UnsetType = UNSET
+    objects: list[_Object] | UnsetType = UNSET
+    job_name: str | UnsetType = UNSET
+    creation_date: str | UnsetType = UNSET
+    adjustment_status: str | UnsetType = UNSET
+    failure_reason: str | UnsetType = UNSET
+    retry_count: int | UnsetType = UNSET
+
+
+_Parts: TypeAlias = tuple[_Value, _Metadata]
+
+
+class Record:
+    """One line of a manifest; never changed once made.
+
+    `line` counts from 1, blank lines included. `raw` is the line without its newline. `origin`
+    is the manifest's own `origin`, or else the source-ref: photographs of one origin stay
+    together in every split. `attribute` is the label attribute the file was read for, None as
+    long as the file named none.
+    """
+
+    __slots__ = ("_label", "_parts", "attribute", "failure", "line", "origin", "raw", "source_ref")
+
+    def __init__(
+        self,
+        line: int,
+        raw: bytes,
+        source_ref: str,
+        origin: str,
+        *,
+        attribute: str | None = None,
+        label: Label | None = None,
+        failure: Failure | None = None,
+    ) -> None:
+        """Make a record from its parts; `read` is the usual way."""
+        self.line = line
+        self.raw = raw
+        self.source_ref = source_ref
+        self.origin = origin
+        self.attribute = attribute
+        self.failure = failure
+        self._label = label
+        self._parts: _Parts | None = None
+
+    @property
+    def state(self) -> State:
+        """Tell which of the three kinds of line this is."""
+        if self._parts is not None or self._label is not None:
+            return "labelled"
+        return "untouched" if self.failure is None else "failed"
+
+    @property
+    def label(self) -> Label | None:
+        """The label; built when first asked for, since many stages only count and pass on."""
+        if self._label is None and self._parts is not None and self.attribute is not None:
+            self._label = _label(self.attribute, *self._parts)
+        return self._label
+
+    @property
+    def human(self) -> bool | None:
+        """Tell whether people drew the label; None without a label. Cheaper than `label`."""
+        if self._parts is not None:
+            return self._parts[1].human_annotated in _BY_HUMANS
+        return None if self._label is None else self._label.human
+
+    @property
+    def class_ids(self) -> tuple[int, ...]:
+        """The class of every box, in order; empty without a label. Cheaper than `label`."""
+        if self._parts is not None:
+            return tuple([annotation.class_id for annotation in self._parts[0].annotations])
+        return () if self._label is None else tuple([a.class_id for a in self._label.annotations])
+
+    def __eq__(self, other: object) -> bool:
+        if not isinstance(other, Record):
+            return NotImplemented
+        return self._key() == other._key()
+
+    def __hash__(self) -> int:
+        return hash((self.line, self.raw, self.attribute))
+
+    def __repr__(self) -> str:
+        return f"Record({self.line}, {self.source_ref!r}, {self.attribute!r}, {self.state})"
+
+    def _key(self) -> tuple[object, ...]:
+        own = (self.line, self.raw, self.source_ref, self.origin)
+        return (*own, self.attribute, self.label, self.failure)
+
+
+_BY_HUMANS = ("yes", "true")
+
+
+def _label(attribute: str, value: _Value, metadata: _Metadata) -> Label:
+    """Build a label from parts that `_Reader` has checked."""
+    size = value.image_size[0]
+    classes = metadata.class_map or {}
+    confidences: Sequence[float | None] = (
+        [item.confidence for item in metadata.objects]
+        if metadata.objects
+        else [None] * len(value.annotations)
+    )
+    return Label(
+        attribute=attribute,
+        width=size.width,
+        height=size.height,
+        depth=size.depth or 3,
+        annotations=tuple(
+            [
+                Annotation(
+                    item.class_id,
+                    Box(item.left, item.top, item.width, item.height),
+                    confidence,
+                    classes[item.class_id],
+                )
+                for item, confidence in zip(value.annotations, confidences, strict=True)
+            ]
+        ),
+        class_map=classes,
+        human=metadata.human_annotated in _BY_HUMANS,
+        job_name=metadata.job_name.removeprefix(JOB_PREFIX) if metadata.job_name else None,
+        creation_date=metadata.creation_date or None,
+        kind=metadata.type or BOXES,
+    )
+
+
+def read(
+    lines: Iterable[bytes],
+    *,
+    uri: str,
+    attribute: str | None = None,
+    on_bad_line: Literal["stop", "skip"] = "stop",
+    reject: Callable[[bytes, DataError], None] | None = None,
+) -> Iterator[Record]:
+    """Yield one record per line that is not blank, in order; memory does not grow.
+
+    `uri` names the file in errors. Without `attribute` it is found: the one under which boxes
+    lie or failed. Raises `DataError` for a file with several, listing them, whatever the policy;
+    for a bad line under `stop`. Under `skip` a bad line goes to `reject`, which must be given so
+    that nothing is lost.
+    """
+    if on_bad_line == "skip" and reject is None:
+        raise ValueError("skipping bad lines needs `reject`, else they would be lost")
+    reader = _Reader(uri, attribute)
+    for number, line in enumerate(lines, 1):
+        raw = line.rstrip(b"\r\n")
+        if number == 1:
+            raw = raw.removeprefix(b"\xef\xbb\xbf")
+        if not raw or raw.isspace():
+            continue
+        try:
+            record = reader.record(raw, number)
+        except _FileError:
+            raise
+        except DataError as error:
+            if reject is None or on_bad_line == "stop":
+                raise
+            reject(raw, error)
+            continue
+        yield record
+
+
+def attributes(lines: Iterable[bytes], *, uri: str) -> tuple[str, ...]:
+    """Return the attributes under which a file's lines hold boxes, or failed to; first one first.
+
+    Raises `DataError` for a line that is no JSON object.
+    """
+    found: dict[str, None] = {}
+    for number, line in enumerate(lines, 1):
+        raw = line.strip().removeprefix(b"\xef\xbb\xbf")
+        if raw:
+            try:
+                found.update(dict.fromkeys(_box_attributes(members(raw))))
+            except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
+                raise explain(error, raw, uri=uri, line=number) from error
+    return tuple(found)
+
+
+class _FileError(DataError):
+    """What is wrong with the file as a whole: skipping a line does not help."""
+
+
+class _Peek(Struct, gc=False, rename="kebab"):
+    type: str | UnsetType = UNSET
+    failure_reason: str | UnsetType = UNSET
+
+
+_peek = msgspec.json.Decoder(_Peek).decode
+_SUFFIX = "-metadata"
+_OWN = ("source-ref", "origin", "photograph")
+
+
+def _box_attributes(table: Mapping[str, msgspec.Raw]) -> list[str]:
+    """Return the label attributes for boxes on a line; failed ones only if there is no other."""
+    labelled, failed = [], []
+    for key, value in table.items():
+        if not key.endswith(_SUFFIX):
+            continue
+        try:
+            metadata = _peek(value)
+        except msgspec.ValidationError:
+            continue  # somebody's own member, by chance of this name
+        if metadata.type == BOXES:
+            labelled.append(key.removesuffix(_SUFFIX))
+        elif metadata.type is UNSET and metadata.failure_reason is not UNSET:
+            failed.append(key.removesuffix(_SUFFIX))
+    return labelled or failed
+
+
+def _line_type(attribute: str | None) -> Any:
+    """Return the Struct of a line whose labels lie under `attribute`; the rest is skipped."""
+    fields: list[tuple[str, Any, Any]] = [
+        ("origin", str | UnsetType, UNSET),
+        ("photograph", msgspec.Raw, UNSET),
+    ]
+    if attribute is not None:
+        fields += [
+            ("value", _Value | UnsetType, field(name=attribute, default=UNSET)),
+            ("metadata", _Metadata | UnsetType, field(name=attribute + _SUFFIX, default=UNSET)),
+        ]
+    required = ("source_ref", str, field(name="source-ref"))
+    return msgspec.defstruct("_Line", [required, *fields], gc=False)
+
+
+class _Reader:
+    """Turns lines into records; remembers the attribute once it is known."""
+
+    def __init__(self, uri: str, attribute: str | None) -> None:
+        self._uri = uri
+        self._given = attribute is not None
+        self._use(attribute)
+
+    def _use(self, attribute: str | None) -> None:
+        if attribute in _OWN:
+            raise _FileError(f"a label attribute cannot be called `{attribute}`", uri=self._uri)
+        self._attribute = attribute
+        self._own = {*_OWN, attribute or "source-ref", (attribute or "") + _SUFFIX}
+        self._decode = msgspec.json.Decoder(_line_type(attribute)).decode
+
+    def record(self, raw: bytes, line: int) -> Record:
+        """Return the record of one line, checked; raises `DataError`."""
+        if len(raw) > LONGEST_LINE:
+            raise too_long(uri=self._uri, line=line)
+        try:
+            if not raw.isascii():
+                raw.decode()  # the members that are passed on must be UTF-8 as well
+            if self._attribute is None:
+                self._look_for_attribute(members(raw), line)
+            return self._parse(raw, line)
+        except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
+            raise explain(error, raw, uri=self._uri, line=line) from error
+
+    def _look_for_attribute(self, table: Mapping[str, msgspec.Raw], line: int) -> None:
+        found = _box_attributes(table)
+        names = sorted({*found, *([] if self._attribute is None else [self._attribute])})
+        if len(names) > 1:
+            raise _FileError(
+                f"several label attributes hold boxes, choose one: {', '.join(names)}",
+                uri=self._uri,
+                line=line,
+            )
+        if self._attribute is None and names:
+            self._use(names[0])
+
+    def _parse(self, raw: bytes, line: int) -> Record:
+        parsed = self._decode(raw)
+        source_ref, origin = parsed.source_ref, parsed.origin
+        if not source_ref:
+            raise self._error(line, "source-ref", "must not be empty")
+        # How many `":` the line has if it holds what is decoded here and nothing else.
+        known = 1 + (parsed.photograph is not UNSET)
+        if origin is UNSET:
+            origin = source_ref
+        elif origin:
+            known += 1
+        else:
+            raise self._error(line, "origin", "must not be empty")
+        record = Record(line, raw, source_ref, origin, attribute=self._attribute)
+        if self._attribute is not None:
+            value, metadata = parsed.value, parsed.metadata
+            if metadata is UNSET:
+                if value is not UNSET:
+                    raise self._error(line, self._attribute + _SUFFIX, "this member is missing")
+            elif metadata.failure_reason is not UNSET and (
+                value is UNSET or metadata.type is UNSET
+            ):
+                retries = None if metadata.retry_count is UNSET else metadata.retry_count
+                record.failure = Failure(metadata.failure_reason, retries)
+                known = -1
+            else:
+                known += self._check(value, metadata, line)
+                record._parts = (value, metadata)  # noqa: SLF001 - the reader makes records
+        if raw.count(b'":') != known:
+            self._check_members(raw, line, known)
+        return record
+
+    def _error(self, line: int, where: str, reason: str) -> DataError:
+        return DataError(reason, uri=self._uri, line=line, field=where)
+
+    def _check(self, value: _Value | UnsetType, metadata: _Metadata, line: int) -> int:
+        """Check that a label and its metadata fit; return how many members the two hold."""
+        name, described = str(self._attribute), f"{self._attribute}{_SUFFIX}"
+        if value is UNSET:
+            raise self._error(line, name, "missing, and the metadata give no failure-reason")
+        if metadata.type is UNSET:
+            raise self._error(line, f"{described}.type", "this member is missing")
+        if metadata.type != BOXES:
+            raise self._error(line, f"{described}.type", f"not boxes: {metadata.type}")
+        if metadata.human_annotated is UNSET:
+            raise self._error(line, f"{described}.human-annotated", "this member is missing")
+        annotations, objects, classes = value.annotations, metadata.objects, metadata.class_map
+        count = 8 + 5 * len(annotations) + (value.image_size[0].depth is not UNSET)
+        if objects is not UNSET:
+            if len(objects) != len(annotations):
+                reason = f"{len(objects)} entries for {len(annotations)} boxes"
+                raise self._error(line, f"{described}.objects", reason)
+            count += 1 + len(objects)
+        if classes is UNSET:
+            if annotations:
+                raise self._error(line, f"{described}.class-map", "this member is missing")
+        else:
+            for annotation in annotations:
+                if annotation.class_id not in classes:
+                    raise self._error(
+                        line,
+                        f"{name}.annotations[{annotations.index(annotation)}].class_id",
+                        f"class {annotation.class_id} is not in the class-map",
+                    )
+            count += 1 + len(classes)
+        return (
+            count
+            + (metadata.job_name is not UNSET)
+            + (metadata.creation_date is not UNSET)
+            + (metadata.adjustment_status is not UNSET)
+        )
+
+    def _check_members(self, raw: bytes, line: int, known: int) -> None:
+        """Look closer at a line that holds members which were not decoded, or one twice."""
+        table = members(raw)
+        if not self._given:
+            self._look_for_attribute(table, line)
+        passed_on = [bytes(value) for key, value in table.items() if key not in self._own]
+        known += len(passed_on) + sum(value.count(b'":') for value in passed_on)
+        # Still another number: a text with `":`, a space before a colon, or a member twice.
+        if raw.count(b'":') != known and (twice := repeated_member(raw, self._own)):
+            raise self._error(line, twice, "this member stands twice")
+
+
+def input_line(source_ref: str, extra: Mapping[str, Any]) -> bytes:
+    """Return the line of an input manifest, without newline; `extra` passes through every job."""
+    if "source-ref" in extra:
+        raise ValueError("`source-ref` is given already")
+    return encode({"source-ref": source_ref, **extra})
+
+
+def labelled_line(
+    raw: bytes, *, attribute: str, value: Mapping[str, Any], metadata: Mapping[str, Any]
+) -> bytes:
+    """Return an input line with a label and its metadata; see `consolidate` for the two."""
+    return with_members(raw, {attribute: value, attribute + _SUFFIX: metadata})
+
+
+def failed_line(raw: bytes, *, attribute: str, reason: str, retries: int) -> bytes:
+    """Return an input line with the reason why it has no label, as Ground Truth writes it."""
+    # A string "true" where labelled lines say "yes": seen in Ground Truth's own output.
+    metadata = {"retry-count": retries, "failure-reason": reason, "human-annotated": "true"}
+    return with_members(raw, {attribute + _SUFFIX: metadata}, drop=[attribute])
