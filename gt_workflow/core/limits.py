@@ -37,9 +37,12 @@ from gt_workflow.core.names import (
 )
 from gt_workflow.core.objects import (
     IMAGE_SUFFIXES,
+    MAX_ATTRIBUTE_CHARACTERS,
     MAX_IMAGE_BYTES,
     MAX_IMAGE_PIXELS,
+    MAX_LINE_CHARACTERS,
     MAX_OBJECTS,
+    MIN_OBJECTS_AUTOMATED,
     check_image,
     check_manifest_line,
     check_object_count,
@@ -49,9 +52,12 @@ from gt_workflow.errors import UsageError
 
 __all__ = [
     "IMAGE_SUFFIXES",
+    "MAX_ATTRIBUTE_CHARACTERS",
     "MAX_IMAGE_BYTES",
     "MAX_IMAGE_PIXELS",
+    "MAX_LINE_CHARACTERS",
     "MAX_OBJECTS",
+    "MIN_OBJECTS_AUTOMATED",
     "Kind",
     "Problem",
     "Workforce",
