@@ -82,6 +82,74 @@ class Engine(Protocol):
         ...
 
 
+@dataclass(frozen=True, slots=True)
+class Inspection:
+    """One image, decoded: what to store of it (`stored`), or why it is no use (`reason`).
+
+    `stored` is a JPEG or PNG with three 8-bit channels and no EXIF orientation; it is the very
+    bytes that were looked at if these are such an image already, and `note` tells what was
+    changed otherwise. `format` is "JPEG" or "PNG", `width` and `height` are pixels; all of
+    `stored`.
+    """
+
+    stored: bytes = b""
+    format: str = ""
+    width: int = 0
+    height: int = 0
+    note: str = ""
+    reason: str = ""
+
+
+class Images(Protocol):
+    """Codecs; they can be pickled, so that other processes may use them."""
+
+    def inspect(self, data: bytes) -> Inspection:
+        """Decode an image in full; same bytes, same answer. Never raises for what is in them."""
+        ...
+
+    def read_size(self, file: BinaryIO) -> tuple[int, int]:
+        """Read width and height of a JPEG's or PNG's raster from its header; EXIF is ignored.
+
+        Raises `DataError` for anything else.
+        """
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class Found:
+    """What a folder holds: a file, or (`problem`, `skip`) why its bytes cannot be had.
+
+    `name` is the path below the folder with `/` between its parts, printable whatever bytes it
+    is made of. `path` opens the file. `problem` is a fault someone may want to know of, `skip`
+    an expected reason to pass over it in silence, one word or a few, the same for all alike.
+    """
+
+    name: str
+    path: str
+    size: int = 0
+    problem: str = ""
+    skip: str = ""
+
+
+class Folders(Protocol):
+    """Folders as people have them, with links, pipes and files that vanish; can be pickled."""
+
+    def walk(self, folder: str, *, exclude: Iterable[str] = ()) -> Iterator[Found]:
+        """Yield every file below a folder once, in no order; files are not opened.
+
+        What lies at or below a path of `exclude` is left out. Raises `StorageError` if `folder`
+        is no folder or cannot be listed.
+        """
+        ...
+
+    def read(self, path: str, *, limit: int) -> bytes:
+        """Return the first `limit` bytes of a regular file, without ever waiting for a writer.
+
+        Raises `StorageError`: gone, not allowed, no regular file, changed meanwhile.
+        """
+        ...
+
+
 class Clock(Protocol):
     """The only source of time; `now` is aware and in UTC."""
 
