@@ -178,9 +178,36 @@ def read_frames(file: BinaryIO, *, uri: str) -> Iterator[tuple[int, bytes]]:
 
     Damage is a DataError that names the offset: no magic, a frame cut short, parts out of order.
     """
+    parts: list[bytes] = []
+    for offset, flag, size in _heads(file, uri):
+        stored = size + -size % 4
+        payload = file.read(stored)
+        if len(payload) < stored:
+            raise DataError("the file ends within a record", uri=uri, field=f"offset {offset}")
+        parts.append(payload[:size] if stored > size else payload)
+        if flag in (_WHOLE, _LAST):
+            yield offset, MAGIC.join(parts)
+            parts = []
+
+
+def read_offsets(file: BinaryIO, *, uri: str) -> Iterator[int]:
+    """Yield each record's offset without reading payloads; `file` is seekable, at its start.
+
+    Raises DataError for the same damage as `read_frames`.
+    """
+    end = 0
+    for offset, flag, size in _heads(file, uri):
+        end = file.seek(size + -size % 4, 1)
+        if flag in (_WHOLE, _LAST):
+            yield offset
+    if file.seek(0, 2) < end:
+        raise DataError("the file ends within a record", uri=uri)
+
+
+def _heads(file: BinaryIO, uri: str) -> Iterator[tuple[int, int, int]]:
+    """Yield where each frame's record began, its flag and size; the caller passes its payload."""
     position = 0
-    offset = 0
-    parts: list[bytes] | None = None
+    offset: int | None = None
     while head := file.read(_FRAME.size):
         where = f"offset {position}"
         if len(head) < _FRAME.size:
@@ -189,18 +216,12 @@ def read_frames(file: BinaryIO, *, uri: str) -> Iterator[tuple[int, bytes]]:
         if magic != MAGIC:
             raise DataError("no RecordIO frame begins here", uri=uri, field=where)
         flag, size = word >> 29, word & (LIMIT - 1)
-        stored = size + -size % 4
-        payload = file.read(stored)
-        if len(payload) < stored:
-            raise DataError("the file ends within a frame", uri=uri, field=where)
-        if flag not in ((_WHOLE, _FIRST) if parts is None else (_MIDDLE, _LAST)):
+        if flag not in ((_WHOLE, _FIRST) if offset is None else (_MIDDLE, _LAST)):
             raise DataError(f"a part of kind {flag} is out of order", uri=uri, field=where)
-        if parts is None:
-            offset, parts = position, []
-        parts.append(payload[:size] if stored > size else payload)
-        position += _FRAME.size + stored
+        offset = position if offset is None else offset
+        yield offset, flag, size
+        position += _FRAME.size + size + -size % 4
         if flag in (_WHOLE, _LAST):
-            yield offset, MAGIC.join(parts)
-            parts = None
-    if parts is not None:
+            offset = None
+    if offset is not None:
         raise DataError("the file ends within a record of several parts", uri=uri)

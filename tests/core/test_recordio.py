@@ -86,6 +86,7 @@ def test_what_is_framed_is_read_back_with_its_offset(records):
         data += joined(recordio.frame(record))
     assert len(data) % 4 == 0
     assert read_back(data) == list(zip(offsets, records, strict=True))
+    assert list(recordio.read_offsets(io.BytesIO(data), uri="x.rec")) == offsets
 
 
 @given(parts=st.lists(pieces, max_size=4))
@@ -130,7 +131,8 @@ def test_a_record_of_half_a_gigabyte_is_refused():
     [
         (b"\0\1", "within a frame's head"),
         (b"not a frame!", "no RecordIO frame begins here"),
-        (joined(recordio.frame(b"abcdefgh"))[:-4], "ends within a frame"),
+        (joined(recordio.frame(b"abcdefgh"))[:-4], "ends within a record"),
+        (joined(recordio.frame(b"abcde"))[:-1], "ends within a record"),
         (joined(recordio.frame(MAGIC))[:8], "within a record of several parts"),
         (joined(recordio.frame(MAGIC))[8:], "out of order"),
         (joined(recordio.frame(MAGIC))[:8] + joined(recordio.frame(b"")), "out of order"),
@@ -139,6 +141,8 @@ def test_a_record_of_half_a_gigabyte_is_refused():
 def test_damage_is_named_with_its_place(data, reason):
     with pytest.raises(DataError, match=reason):
         read_back(data)
+    with pytest.raises(DataError, match=reason):
+        list(recordio.read_offsets(io.BytesIO(data), uri="x.rec"))
 
 
 @pytest.mark.parametrize("payload", [b"", bytes(23), struct.pack("<IfQQ", 9, 0, 0, 0) + bytes(35)])
