@@ -7,10 +7,11 @@ Quotas".
 from __future__ import annotations
 
 import re
-from typing import Any, Final
+from typing import Final
 
 import msgspec
 
+from gt_workflow.core.json_lines import explain, members
 from gt_workflow.core.problems import Problem
 
 MAX_OBJECTS: Final = 100_000
@@ -25,7 +26,6 @@ IMAGE_SUFFIXES: Final = (".jpg", ".jpeg", ".png")
 
 _IMAGE_URI = re.compile(r"s3://[A-Za-z0-9][A-Za-z0-9._-]+/.+", re.DOTALL)
 _MAX_URI_CHARACTERS: Final = 1024
-_members = msgspec.json.Decoder(dict[str, msgspec.Raw])
 _text = msgspec.json.Decoder(str)
 
 
@@ -36,9 +36,10 @@ def check_manifest_line(raw: bytes) -> list[Problem]:
     """
     try:
         line = raw.decode()
-        members = _members.decode(raw)
-    except (UnicodeDecodeError, msgspec.DecodeError) as error:
-        return [Problem("line-json", "line", f"must be one JSON object in UTF-8 ({error})")]
+        present = members(raw)
+    except (UnicodeDecodeError, msgspec.DecodeError, RecursionError) as error:
+        reason = explain(error, raw, uri="", line=1).reason
+        return [Problem("line-json", "line", f"must be one JSON object: {reason}")]
     problems = []
     if len(line) > MAX_LINE_CHARACTERS:
         problems.append(
@@ -49,7 +50,7 @@ def check_manifest_line(raw: bytes) -> list[Problem]:
                 "so drop attributes that the job does not need",
             )
         )
-    for name, value in members.items():
+    for name, value in present.items():
         if name.startswith("$"):
             problems.append(
                 Problem("line-key", name, "begins with $, which is reserved; drop or rename it")
@@ -65,7 +66,7 @@ def check_manifest_line(raw: bytes) -> list[Problem]:
                         f"has {length:,} characters; at most {MAX_ATTRIBUTE_CHARACTERS:,} are read",
                     )
                 )
-    problems += _source_problems(members)
+    problems += _source_problems(present)
     return problems
 
 
@@ -119,10 +120,10 @@ def check_image(*, size: int, width: int, height: int, automated: bool = False) 
     return problems
 
 
-def _source_problems(members: dict[str, Any]) -> list[Problem]:
-    raw = members.get("source-ref")
+def _source_problems(present: dict[str, msgspec.Raw]) -> list[Problem]:
+    raw = present.get("source-ref")
     if raw is None:
-        hint = "; a box job needs images, not text under `source`" if "source" in members else ""
+        hint = "; a box job needs images, not text under `source`" if "source" in present else ""
         return [Problem("source-ref", "source-ref", f"is missing; name the image{hint}")]
     try:
         uri = _text.decode(raw)

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Any
 
 
 @dataclass(frozen=True, slots=True)
@@ -21,3 +23,18 @@ class Problem:
     def __str__(self) -> str:
         """Put the place in front of the sentence."""
         return f"{self.field}: {self.message}"
+
+
+def member(request: Any, path: str) -> Any:
+    """Return the member at a dotted path; None if it or any part of the way is missing."""
+    for name in path.split("."):
+        if not isinstance(request, Mapping):
+            return None
+        request = request.get(name)
+    return request
+
+
+def short(value: object) -> str:
+    """Quote a value for a message, cut to 80 characters."""
+    text = repr(value)
+    return text if len(text) <= 80 else f"{text[:77]}..."

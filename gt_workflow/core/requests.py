@@ -12,8 +12,8 @@ from decimal import Decimal
 from types import MappingProxyType
 from typing import Any, Final, Literal, TypeAlias
 
-from gt_workflow.core.limits import price_amount
 from gt_workflow.core.names import Kind, function_arn
+from gt_workflow.core.request_arns import price_amount
 from gt_workflow.errors import UsageError
 
 Form: TypeAlias = Literal["recordio", "image", "manifest"]
