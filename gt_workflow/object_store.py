@@ -6,7 +6,10 @@ nothing of each other. Methods block: whoever has an event loop calls them from 
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+import base64
+import hashlib
+import zlib
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import BinaryIO, Protocol
@@ -89,7 +92,7 @@ class Upload:
     key: str
     started: datetime
     attributes: Attributes
-    checksum_algorithm: str | None = None
+    algorithm: str | None = None  # of the checksums that its parts carry, e.g. crc32
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,6 +104,51 @@ class Part:
     etag: str
     modified: datetime
     checksums: Mapping[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class PartClaim:
+    """What a client says at completion about a part; it must be true."""
+
+    number: int
+    etag: str
+    checksums: Mapping[str, str] = field(default_factory=dict)
+
+
+class Checksum(Protocol):
+    """A running checksum, as `hashlib` has them."""
+
+    def update(self, data: bytes | bytearray | memoryview, /) -> None:
+        """Take more bytes in."""
+        ...
+
+    def digest(self) -> bytes:
+        """Return the checksum of all bytes."""
+        ...
+
+
+class _Crc32:
+    def __init__(self) -> None:
+        self._value = 0
+
+    def update(self, data: bytes | bytearray | memoryview, /) -> None:
+        self._value = zlib.crc32(data, self._value)
+
+    def digest(self) -> bytes:
+        return self._value.to_bytes(4, "big")
+
+
+# CRC32C and CRC64NVME are left out: no library among our dependencies computes them at speed.
+CHECKSUMS: Mapping[str, Callable[[], Checksum]] = {
+    "crc32": _Crc32,
+    "sha1": lambda: hashlib.sha1(usedforsecurity=False),
+    "sha256": hashlib.sha256,
+}
+
+
+def as_text(checksum: Checksum) -> str:
+    """Return a checksum as S3 writes it: base64 of the big-endian bytes."""
+    return base64.b64encode(checksum.digest()).decode()
 
 
 class Writer(Protocol):
@@ -143,8 +191,57 @@ class PartWriter(Writer, Protocol):
         ...
 
 
+class UploadStore(Protocol):
+    """Multipart uploads; raises `RefusedError`, `MissingError`, `StorageError`."""
+
+    def start(
+        self, bucket: str, key: str, attributes: Attributes, *, algorithm: str | None
+    ) -> Upload:
+        """Begin an upload."""
+        ...
+
+    def get(self, bucket: str, key: str, upload_id: str) -> Upload:
+        """Describe an upload that is under way, or refuse with `NoSuchUpload`."""
+        ...
+
+    def under_way(self, bucket: str) -> Sequence[Upload]:
+        """Return the uploads under way, sorted by key and time."""
+        ...
+
+    def writer(self, upload: Upload, number: int) -> PartWriter:
+        """Begin to write a part; a part of that number is replaced."""
+        ...
+
+    def parts(self, upload: Upload) -> Sequence[Part]:
+        """Return the parts that are there, by number."""
+        ...
+
+    def complete(
+        self,
+        upload: Upload,
+        claims: Iterable[PartClaim],
+        condition: Condition = ...,
+        *,
+        full_checksum: bool = False,
+    ) -> Object:
+        """Join parts to the object and forget the upload.
+
+        `full_checksum` asks for the checksum of the whole instead of the parts' checksums.
+        """
+        ...
+
+    def abort(self, upload: Upload) -> None:
+        """Forget the upload and its parts; idempotent."""
+        ...
+
+
 class ObjectStore(Protocol):
-    """Buckets, objects and uploads; raises `RefusedError`, `MissingError`, `StorageError`."""
+    """Buckets and objects; raises `RefusedError`, `MissingError`, `StorageError`."""
+
+    @property
+    def uploads(self) -> UploadStore:
+        """The multipart uploads."""
+        ...
 
     def buckets(self) -> Sequence[Bucket]:
         """Return all buckets, sorted by name."""
@@ -188,36 +285,4 @@ class ObjectStore(Protocol):
 
     def page(self, bucket: str, *, prefix: str, delimiter: str, after: str, limit: int) -> Page:
         """List keys that sort behind `after` (by UTF-8 bytes), grouped by `delimiter` if set."""
-        ...
-
-    def start_upload(
-        self, bucket: str, key: str, attributes: Attributes, *, algorithm: str | None
-    ) -> Upload:
-        """Begin a multipart upload."""
-        ...
-
-    def upload(self, bucket: str, key: str, upload_id: str) -> Upload:
-        """Describe an upload that is under way."""
-        ...
-
-    def uploads(self, bucket: str) -> Iterable[Upload]:
-        """Return the uploads under way, sorted by key and time."""
-        ...
-
-    def part_writer(self, upload: Upload, number: int) -> PartWriter:
-        """Begin to write a part; a part of that number is replaced."""
-        ...
-
-    def parts(self, upload: Upload) -> Iterator[Part]:
-        """Yield the parts that are there, by number."""
-        ...
-
-    def complete(
-        self, upload: Upload, parts: Sequence[tuple[int, str]], condition: Condition = ...
-    ) -> Object:
-        """Join parts (number, ETag) to the object and forget the upload."""
-        ...
-
-    def abort(self, upload: Upload) -> None:
-        """Forget the upload and its parts; idempotent."""
         ...

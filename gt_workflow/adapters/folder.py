@@ -14,19 +14,26 @@ import fcntl
 import hashlib
 import mimetypes
 import os
-import stat
-import tempfile
-import threading
+import time
 import zlib
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager, suppress
+from contextlib import suppress
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import BinaryIO
 
 from gt_workflow.adapters import folder_keys
+from gt_workflow.adapters.files import (
+    TemporaryFile,
+    is_folder,
+    move_below,
+    prune,
+    regular,
+    sync_folder,
+    translated,
+)
 from gt_workflow.adapters.folder_index import Fingerprint, FolderIndex
 from gt_workflow.adapters.folder_scan import Found, Scan
+from gt_workflow.adapters.folder_uploads import FolderUploads
 from gt_workflow.errors import StorageError
 from gt_workflow.object_store import (
     Attributes,
@@ -38,9 +45,12 @@ from gt_workflow.object_store import (
     RefusedError,
 )
 
+ALWAYS = Condition()
+
 _BUFFER = 1 << 17
 _LOCKS = 64
 _READ_BYTES = 1 << 20
+_ABANDONED_SECONDS = 24 * 3600
 _TYPES = mimetypes.MimeTypes()  # the built-in table: the same on every machine
 
 
@@ -55,7 +65,9 @@ class FolderObjects:
             self.own = self.root / ".gt"
             for name in ("tmp", "locks", "odd", "uploads"):
                 (self.own / name).mkdir(parents=True, exist_ok=True)
+            _sweep(self.own / "tmp")
         self.index = FolderIndex(self.own / "objects.sqlite")
+        self.uploads = FolderUploads(self.own, writer=self.writer)
 
     def close(self) -> None:
         """Release the index; idempotent."""
@@ -66,7 +78,7 @@ class FolderObjects:
     def buckets(self) -> list[Bucket]:
         """Return every folder directly below ROOT that has a bucket's name, sorted."""
         with translated(str(self.root)):
-            names = sorted(path.name for path in self.root.iterdir() if _is_folder(path))
+            names = sorted(path.name for path in self.root.iterdir() if is_folder(path))
         return [self._describe(name) for name in names if folder_keys.is_bucket(name)]
 
     def bucket(self, name: str) -> Bucket:
@@ -91,7 +103,7 @@ class FolderObjects:
     def ensure_bucket(self, name: str) -> None:
         """Create a bucket unless it is there."""
         with suppress(RefusedError):
-            if not _is_folder(self.root / name):
+            if not is_folder(self.root / name):
                 self.create_bucket(name)
 
     def delete_bucket(self, name: str) -> None:
@@ -99,7 +111,7 @@ class FolderObjects:
         folder = self._folder(name)
         uri = f"s3://{name}"
         with translated(uri):
-            if next(iter(self.scan(name)), None) is not None or next(self._uploads(name), None):
+            if next(iter(self.scan(name)), None) is not None:
                 raise RefusedError("BucketNotEmpty", "the bucket is not empty", uri=uri)
             try:
                 for directory, _, _ in os.walk(folder, topdown=False):
@@ -109,6 +121,7 @@ class FolderObjects:
                     "BucketNotEmpty", "the bucket's folder holds what is no object", uri=uri
                 ) from None
             sync_folder(self.root)
+            self.uploads.forget_bucket(name)
             self.index.forget_bucket(name)
 
     def cors(self, bucket: str) -> str | None:
@@ -182,7 +195,7 @@ class FolderObjects:
         folder_keys.check_key(key, uri=uri_of(bucket, key))
         return FolderWriter(self, bucket, key)
 
-    def delete(self, bucket: str, key: str, condition: Condition = Condition()) -> None:  # noqa: B008 - frozen
+    def delete(self, bucket: str, key: str, condition: Condition = ALWAYS) -> None:
         """Delete an object; one that is not there is no error."""
         folder = self._folder(bucket)
         uri = uri_of(bucket, key)
@@ -194,10 +207,10 @@ class FolderObjects:
                 (self._plain(folder, key), folder),
                 (odd / folder_keys.escaped(key), odd),
             ):
-                if path is not None and _status(path) is not None:
+                if path is not None and regular(path) is not None:
                     path.unlink()
                     sync_folder(path.parent)
-                    _prune(path.parent, top)
+                    prune(path.parent, top)
             self.index.forget(bucket, key)
 
     def scan(self, bucket: str, *, prefix: str = "", after: bytes = b"") -> Scan:
@@ -262,12 +275,12 @@ class FolderObjects:
         relative = folder_keys.plain(key)
         odd = self._odd(bucket)
         hidden = odd / folder_keys.escaped(key)
-        if relative is not None and _move(temporary, folder, folder / relative):
-            if _status(hidden) is not None:
+        if relative is not None and move_below(folder, temporary, folder / relative):
+            if regular(hidden) is not None:
                 hidden.unlink()
                 sync_folder(hidden.parent)
             return
-        if not _move(temporary, odd, hidden):
+        if not move_below(odd, temporary, hidden):
             raise StorageError("cannot be stored below .gt/odd", uri=uri_of(bucket, key))
 
     # Inside
@@ -276,7 +289,7 @@ class FolderObjects:
         uri = f"s3://{bucket}"
         folder_keys.check_bucket(bucket, uri=uri)
         folder = self.root / bucket
-        if not _is_folder(folder):
+        if not is_folder(folder):
             raise MissingError("NoSuchBucket", "there is no such bucket", uri=uri)
         return folder
 
@@ -296,7 +309,7 @@ class FolderObjects:
         if relative is None:
             return None
         for parent in list(relative.parents)[-2::-1]:
-            if not _is_folder(folder / parent):
+            if not is_folder(folder / parent):
                 return None
         return folder / relative
 
@@ -304,7 +317,7 @@ class FolderObjects:
         folder = self._folder(bucket)
         folder_keys.check_key(key, uri=uri_of(bucket, key))
         for path in (self._plain(folder, key), self._odd(bucket) / folder_keys.escaped(key)):
-            if path is not None and (status := _status(path)) is not None:
+            if path is not None and (status := regular(path)) is not None:
                 return Found(key, path, Fingerprint.of(status))
         raise _no_key(bucket, key)
 
@@ -325,56 +338,32 @@ class FolderObjects:
             )
         return digest.hexdigest()
 
-    def _uploads(self, bucket: str) -> Iterator[str]:
-        del bucket
-        yield from ()
 
-
-class FolderWriter:
-    """An object on its way in: a temporary file that only `commit` makes visible."""
+class FolderWriter(TemporaryFile):
+    """An object on its way in; only `commit` makes it visible."""
 
     def __init__(self, store: FolderObjects, bucket: str, key: str) -> None:
         """Open a temporary file on the store's own file system."""
+        super().__init__(store.own / "tmp", uri_of(bucket, key))
         self._store = store
         self._bucket = bucket
         self._key = key
-        self._uri = uri_of(bucket, key)
-        self._digest = hashlib.md5(usedforsecurity=False)
-        self.size = 0
-        with translated(self._uri):
-            descriptor, name = tempfile.mkstemp(dir=store.own / "tmp")
-        self._descriptor = descriptor
-        self._path = Path(name)
-
-    @property
-    def etag(self) -> str:
-        """The MD5 of what was written so far, as hexadecimal."""
-        return self._digest.hexdigest()
-
-    def write(self, data: bytes | bytearray | memoryview, /) -> int:
-        """Append bytes."""
-        self._digest.update(data)
-        self.size += len(data)
-        with translated(self._uri):
-            rest = memoryview(data)
-            while rest:
-                rest = rest[os.write(self._descriptor, rest) :]
-        return len(data)
 
     def commit(
         self,
         attributes: Attributes | None,
-        condition: Condition = Condition(),  # noqa: B008 - frozen
+        condition: Condition = ALWAYS,
         *,
         etag: str | None = None,
     ) -> Object:
-        """Publish at once and durably, if the condition holds; `etag` overrides the MD5."""
+        """Publish at once and durably, if the condition holds; `etag` overrides the MD5.
+
+        `attributes` None stands for a file that nobody said anything about.
+        """
         store, bucket, key = self._store, self._bucket, self._key
         etag = etag or self.etag
         with translated(self._uri):
-            os.fchmod(self._descriptor, 0o666 & ~_umask())
-            os.fsync(self._descriptor)
-            fingerprint = Fingerprint.of(os.fstat(self._descriptor))
+            fingerprint = Fingerprint.of(self.sync())
             with store.locked(bucket, key):
                 there = store.check(bucket, key, condition)
                 store.index.put(
@@ -385,16 +374,9 @@ class FolderWriter:
                     attributes=attributes,
                     keep=None if there is None else there.fingerprint,
                 )
-                store.publish(self._path, bucket, key)
+                store.publish(self.path, bucket, key)
         self.discard()
-        return _object(bucket, Found(key, Path(), fingerprint), etag, attributes)
-
-    def discard(self) -> None:
-        """Forget everything; idempotent, and nothing after a commit."""
-        if self._descriptor >= 0:
-            os.close(self._descriptor)
-            self._descriptor = -1
-            self._path.unlink(missing_ok=True)
+        return _object(bucket, Found(key, self.path, fingerprint), etag, attributes)
 
 
 class _KeyLock:
@@ -412,27 +394,9 @@ class _KeyLock:
         os.close(self._descriptor)
 
 
-@contextmanager
-def translated(uri: str) -> Iterator[None]:
-    """Turn what the operating system raises into `StorageError`: the one place where it happens."""
-    try:
-        yield
-    except OSError as error:
-        raise StorageError(error.strerror or str(error), uri=uri) from error
-
-
 def uri_of(bucket: str, key: str) -> str:
     """Return the `s3://` form."""
     return f"s3://{bucket}/{key}"
-
-
-def sync_folder(path: Path) -> None:
-    """Make what was renamed, made or deleted in a folder survive a power cut."""
-    descriptor = os.open(path, os.O_RDONLY | os.O_DIRECTORY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
 
 
 def _object(bucket: str, found: Found, etag: str, attributes: Attributes | None) -> Object:
@@ -461,75 +425,9 @@ def _group(key: str, prefix: str, delimiter: str) -> str | None:
     return None if end < 0 else key[: end + len(delimiter)]
 
 
-def _status(path: Path) -> os.stat_result | None:
-    """Stat a regular file; None for everything else."""
-    try:
-        status = path.lstat()
-    except (FileNotFoundError, NotADirectoryError):
-        return None
-    return status if stat.S_ISREG(status.st_mode) else None
-
-
-def _is_folder(path: Path) -> bool:
-    """Tell whether it is a directory and no link to one."""
-    try:
-        return stat.S_ISDIR(path.lstat().st_mode)
-    except (FileNotFoundError, NotADirectoryError):
-        return False
-
-
-def _move(temporary: Path, top: Path, target: Path) -> bool:
-    """Rename a file to below `top`; False if a file, a directory or a link bars the way."""
-    for _ in range(100):
-        if not _make_folders(top, target.parent):
-            return False
-        try:
-            temporary.replace(target)
-        except (IsADirectoryError, NotADirectoryError):
-            return False
-        except FileNotFoundError:
-            if not temporary.exists():
-                raise
-            continue  # a deletion pruned the folder in between
-        sync_folder(target.parent)
-        return True
-    return False
-
-
-def _make_folders(top: Path, folder: Path) -> bool:
-    """Create the folders from below `top` on, durably; False if something else is in the way."""
-    if _is_folder(folder) and folder.resolve() == folder:
-        return True
-    if folder != top and not _make_folders(top, folder.parent):
-        return False
-    try:
-        folder.mkdir(parents=folder == top)
-    except FileExistsError:
-        return _is_folder(folder)
-    except FileNotFoundError:
-        return _make_folders(top, folder)
-    sync_folder(folder.parent)
-    return True
-
-
-def _prune(folder: Path, top: Path) -> None:
-    """Remove folders that a deletion left empty; S3 has no folders."""
-    while folder != top:
-        try:
-            folder.rmdir()
-        except OSError:
-            return
-        folder = folder.parent
-
-
-_umask_lock = threading.Lock()
-
-
-def _umask() -> int:
-    with _umask_lock:  # it can only be read by setting it
-        mask = os.umask(0o077)
-        os.umask(mask)
-    return mask
-
-
-__all__: Sequence[str] = ["FolderObjects", "FolderWriter", "sync_folder", "translated", "uri_of"]
+def _sweep(folder: Path) -> None:
+    """Delete temporary files that a killed process left; a day is longer than any upload."""
+    for path in folder.iterdir():
+        with suppress(FileNotFoundError):
+            if path.stat().st_mtime < time.time() - _ABANDONED_SECONDS:
+                path.unlink()

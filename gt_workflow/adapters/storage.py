@@ -5,14 +5,14 @@ from __future__ import annotations
 import io
 import os
 import stat
-import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import BinaryIO
 
-from gt_workflow.adapters.folder import FolderObjects, FolderWriter, sync_folder, translated, uri_of
+from gt_workflow.adapters.files import TEMPORARY, TemporaryFile, sync_folder, translated
+from gt_workflow.adapters.folder import FolderObjects, uri_of
 from gt_workflow.adapters.folder_keys import split_uri
 from gt_workflow.errors import ObjectNotFoundError, StorageError
 from gt_workflow.ports import Stat, Storage
@@ -96,23 +96,21 @@ class LocalFiles:
         with _files(uri):
             if not target.name or uri.endswith("/") or target.is_dir():
                 raise StorageError("is a folder, not a file", uri=uri)
-            target.parent.mkdir(parents=True, exist_ok=True)
             # Through a link, as any program writes: the link stays, its target changes.
             target = target.resolve()
-            descriptor, name = tempfile.mkstemp(dir=target.parent, prefix=".", suffix=".part")
-        temporary = Path(name)
+            target.parent.mkdir(parents=True, exist_ok=True)
+        temporary = TemporaryFile(target.parent, uri)
         try:
-            with open(descriptor, "w+b", buffering=_BUFFER) as file:  # noqa: PTH123 - a descriptor
-                yield file
-                with _files(uri):
-                    file.flush()
-                    os.fchmod(file.fileno(), _mode(target))
-                    os.fsync(file.fileno())
+            with io.BufferedWriter(_Sink(temporary), _BUFFER) as buffer:
+                yield buffer
             with _files(uri):
-                temporary.replace(target)
+                if target.exists():
+                    temporary.path.chmod(stat.S_IMODE(target.stat().st_mode))
+                temporary.sync()
+                temporary.path.replace(target)
                 sync_folder(target.parent)
         finally:
-            temporary.unlink(missing_ok=True)
+            temporary.discard()
 
     def list(self, prefix: str) -> Iterator[Stat]:
         """Yield files whose path starts with `prefix`, sorted by the path's bytes."""
@@ -185,7 +183,7 @@ class Router:
 class _Sink(io.RawIOBase):
     """Makes a writer a raw file, so that C code buffers small writes before they are hashed."""
 
-    def __init__(self, writer: FolderWriter) -> None:
+    def __init__(self, writer: TemporaryFile) -> None:
         self._writer = writer
 
     def writable(self) -> bool:
@@ -210,16 +208,6 @@ def _files(uri: str) -> Iterator[None]:
         raise
 
 
-def _mode(target: Path) -> int:
-    """Return the permissions that a newly written file gets: those it had, or the usual ones."""
-    try:
-        return stat.S_IMODE(target.stat().st_mode)
-    except FileNotFoundError:
-        mask = os.umask(0o077)
-        os.umask(mask)
-        return 0o666 & ~mask
-
-
 def _walk(folder: str, start: bytes, above: tuple[tuple[int, int], ...]) -> Iterator[Stat]:
     """Yield the files below `folder` (a path as given, with its slash) in order."""
     try:
@@ -234,7 +222,7 @@ def _walk(folder: str, start: bytes, above: tuple[tuple[int, int], ...]) -> Iter
         for entry in entries:
             if entry.is_dir():
                 names.append(entry.name + b"/")
-            elif entry.is_file():
+            elif entry.is_file() and not TEMPORARY.fullmatch(entry.name):
                 names.append(entry.name)
     for name in sorted(names):
         path = folder + os.fsdecode(name)

@@ -1,0 +1,160 @@
+"""Files that appear whole and stay: temporary, forced to the disk, renamed; errors translated.
+
+`translated` is the one place where an operating system's error becomes a `StorageError`.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import re
+import secrets
+import stat
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from gt_workflow.errors import StorageError
+
+TEMPORARY = re.compile(rb"\.gt-[0-9a-f]{24}\.part")
+
+_COPY_BYTES = 1 << 20
+
+
+@contextmanager
+def translated(uri: str) -> Iterator[None]:
+    """Turn what the operating system raises into `StorageError`."""
+    try:
+        yield
+    except OSError as error:
+        raise StorageError(error.strerror or str(error), uri=uri) from error
+
+
+class TemporaryFile:
+    """A file nobody knows yet, hashed as it is written; `publish` or `discard` ends it."""
+
+    def __init__(self, folder: Path, uri: str) -> None:
+        """Create it in a folder on the file system of its later place."""
+        self._uri = uri
+        self._digest = hashlib.md5(usedforsecurity=False)
+        self.size = 0
+        self.path = folder / f".gt-{secrets.token_hex(12)}.part"
+        with translated(uri):
+            self.descriptor = os.open(
+                self.path, os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o666
+            )
+
+    @property
+    def etag(self) -> str:
+        """The MD5 of what was written so far, as hexadecimal."""
+        return self._digest.hexdigest()
+
+    def write(self, data: bytes | bytearray | memoryview, /) -> int:
+        """Append bytes."""
+        self._digest.update(data)
+        self.size += len(data)
+        with translated(self._uri):
+            rest = memoryview(data)
+            while rest:
+                rest = rest[os.write(self.descriptor, rest) :]
+        return len(data)
+
+    def append(self, path: Path) -> None:
+        """Append a file's bytes without hashing them, inside the kernel where it can."""
+        with path.open("rb") as source:
+            left = size = os.fstat(source.fileno()).st_size
+            while left:
+                copied = _copy(source.fileno(), self.descriptor, left)
+                if not copied:
+                    raise StorageError("a part has shrunk", uri=self._uri)
+                left -= copied
+        self.size += size
+
+    def sync(self) -> os.stat_result:
+        """Force the bytes to the disk; the result is still the file's when it is renamed."""
+        os.fsync(self.descriptor)
+        return os.fstat(self.descriptor)
+
+    def discard(self) -> None:
+        """Forget everything; idempotent, and nothing once the file has moved away."""
+        if self.descriptor >= 0:
+            os.close(self.descriptor)
+            self.descriptor = -1
+            self.path.unlink(missing_ok=True)
+
+
+def _copy(source: int, target: int, count: int) -> int:
+    try:
+        return os.copy_file_range(source, target, count)
+    except (AttributeError, OSError):  # not on this system, or not between these files
+        data = os.read(source, min(count, _COPY_BYTES))
+        written = os.write(target, data) if data else 0
+        os.lseek(source, written - len(data), os.SEEK_CUR)
+        return written
+
+
+def regular(path: Path) -> os.stat_result | None:
+    """Stat a regular file; None for everything else, links included."""
+    try:
+        status = path.lstat()
+    except (FileNotFoundError, NotADirectoryError):
+        return None
+    return status if stat.S_ISREG(status.st_mode) else None
+
+
+def is_folder(path: Path) -> bool:
+    """Tell whether it is a directory and no link to one."""
+    try:
+        return stat.S_ISDIR(path.lstat().st_mode)
+    except (FileNotFoundError, NotADirectoryError):
+        return False
+
+
+def sync_folder(path: Path) -> None:
+    """Make what was renamed, made or deleted in a folder survive a power cut."""
+    descriptor = os.open(path, os.O_RDONLY | os.O_DIRECTORY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+
+
+def move_below(top: Path, source: Path, target: Path) -> bool:
+    """Rename a file to a path below `top`, durably; False if anything but folders bars the way."""
+    while _make_folders(top, target.parent):
+        try:
+            source.replace(target)
+        except (IsADirectoryError, NotADirectoryError):
+            return False
+        except FileNotFoundError:
+            if not source.exists():
+                raise
+            continue  # a deletion pruned the folder in between
+        sync_folder(target.parent)
+        return True
+    return False
+
+
+def prune(folder: Path, top: Path) -> None:
+    """Remove folders that a deletion left empty, up to `top`; S3 has no folders."""
+    while folder != top:
+        try:
+            folder.rmdir()
+        except OSError:
+            return
+        folder = folder.parent
+
+
+def _make_folders(top: Path, folder: Path) -> bool:
+    """Create the folders from `top` on, durably; False if something else is in the way."""
+    if folder != top and not _make_folders(top, folder.parent):
+        return False
+    while not is_folder(folder):
+        try:
+            folder.mkdir(parents=folder == top)
+        except FileExistsError:
+            return is_folder(folder)
+        except FileNotFoundError:
+            return _make_folders(top, folder)
+        sync_folder(folder.parent)
+    return True
