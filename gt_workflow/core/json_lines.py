@@ -18,13 +18,14 @@ from gt_workflow.errors import DataError
 LONGEST_LINE = 16 * 1024 * 1024
 """Bytes; ten labeling jobs in a row stay far below. A longer line is no manifest but an image."""
 
-_CHUNK = 1024 * 1024
+_CHUNK = 128 * 1024
 _BOM = b"\xef\xbb\xbf"
 _UTF16 = (b"\xff\xfe", b"\xfe\xff")
 
 _encode = msgspec.json.Encoder().encode
 _members = msgspec.json.Decoder(dict[str, msgspec.Raw]).decode
-_scan = json.JSONDecoder().raw_decode
+# Numbers are cut out, not computed: Python refuses integers of more than 4,300 digits.
+_scan = json.JSONDecoder(parse_int=str, parse_float=str).raw_decode
 _space = re.compile(r"[ \t\r\n]*")
 _place = re.compile(r"^(?P<reason>.*?)(?: - at (?:`key` in )?`\$\.?(?P<path>.*)`)?$", re.DOTALL)
 _missing = re.compile(r"^Object missing required field `(?P<name>.*)`$")
@@ -33,7 +34,7 @@ _missing = re.compile(r"^Object missing required field `(?P<name>.*)`$")
 def split_lines(file: BinaryIO, *, uri: str = "manifest") -> Iterator[bytes]:
     r"""Yield a file's lines without `\n`, `\r\n` or a leading byte order mark, blank ones too.
 
-    The file is read a mebibyte at a time; the last line needs no newline. Raises `DataError`
+    The file is read in pieces of 128 KiB; the last line needs no newline. Raises `DataError`
     for a line above `LONGEST_LINE` and for UTF-16.
     """
     rest = b""
@@ -166,7 +167,7 @@ def _no_number(name: str) -> None:
 def _syntax(text: str) -> str:
     """Say in one sentence why a line is no JSON."""
     try:
-        json.loads(text, parse_constant=_no_number)
+        json.loads(text, parse_constant=_no_number, parse_int=str)
     except json.JSONDecodeError as error:
         if error.pos >= len(text.rstrip()) or error.msg.startswith("Unterminated"):
             return "the line breaks off in the middle; was the file cut short?"
@@ -190,7 +191,7 @@ def repeated_member(raw: bytes, inside: Iterable[str]) -> str | None:
 
     Looks at the top level and into the members `inside`; what the others hold is not ours.
     """
-    top = json.loads(raw, object_pairs_hook=_Object)
+    top = json.loads(raw, object_pairs_hook=_Object, parse_int=str)
     if twice := _twice(top):
         return twice
     wanted = set(inside)

@@ -11,10 +11,10 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Annotated, Any, Literal, TypeAlias
+from typing import Any, Literal, TypeAlias
 
 import msgspec
-from msgspec import UNSET, Meta, Struct, UnsetType, field
+from msgspec import UNSET, UnsetType
 
 from gt_workflow.core.boxes import Box
 from gt_workflow.core.json_lines import (
@@ -26,6 +26,21 @@ from gt_workflow.core.json_lines import (
     split_lines,
     too_long,
     with_members,
+)
+from gt_workflow.core.label_schema import (
+    BOXES,
+    JOB_PREFIX,
+    RESERVED,
+    SUFFIX,
+    VERIFICATION,
+    RawLabel,
+    RawMetadata,
+    box_attributes,
+    check,
+    failure_count,
+    kind_of,
+    line_type,
+    member_count,
 )
 from gt_workflow.errors import DataError
 
@@ -45,10 +60,6 @@ __all__ = [
     "split_lines",
     "with_members",
 ]
-
-BOXES = "groundtruth/object-detection"
-VERIFICATION = "groundtruth/label-verification"
-JOB_PREFIX = "labeling-job/"
 
 State: TypeAlias = Literal["labelled", "failed", "untouched"]
 
@@ -92,49 +103,6 @@ class Failure:
     retries: int | None
 
 
-_Coordinate = Annotated[float, Meta(ge=-1e9, le=1e9)]
-_Length = Annotated[float, Meta(ge=0, le=1e9)]
-_Pixels = Annotated[int, Meta(ge=1, le=1_000_000)]
-
-
-class _Annotation(Struct, gc=False, frozen=True):
-    class_id: Annotated[int, Meta(ge=0, le=2**31 - 1)]
-    left: _Coordinate
-    top: _Coordinate
-    width: _Length
-    height: _Length
-
-
-class _Size(Struct, gc=False, frozen=True):
-    width: _Pixels
-    height: _Pixels
-    depth: Annotated[int, Meta(ge=1, le=16)] | UnsetType = UNSET
-
-
-class _Value(Struct, gc=False, frozen=True):
-    image_size: Annotated[list[_Size], Meta(min_length=1, max_length=1)]
-    annotations: list[_Annotation]
-
-
-class _Object(Struct, gc=False, frozen=True):
-    confidence: Annotated[float, Meta(ge=0, le=1)]
-
-
-class _Metadata(Struct, gc=False, frozen=True, rename="kebab"):
-    type: str | UnsetType = UNSET
-    human_annotated: Literal["yes", "no", "true", "false"] | UnsetType = UNSET
-    class_map: dict[int, str] | UnsetType = UNSET
-    objects: list[_Object] | UnsetType = UNSET
-    job_name: str | UnsetType = UNSET
-    creation_date: str | UnsetType = UNSET
-    adjustment_status: str | UnsetType = UNSET
-    failure_reason: str | UnsetType = UNSET
-    retry_count: int | UnsetType = UNSET
-
-
-_Parts: TypeAlias = tuple[_Value, _Metadata]
-
-
 class Record:
     """One line of a manifest; never changed once made.
 
@@ -165,7 +133,7 @@ class Record:
         self.attribute = attribute
         self.failure = failure
         self._label = label
-        self._parts: _Parts | None = None
+        self._parts: tuple[RawLabel, RawMetadata] | None = None
 
     @property
     def state(self) -> State:
@@ -185,7 +153,7 @@ class Record:
     def human(self) -> bool | None:
         """Tell whether people drew the label; None without a label. Cheaper than `label`."""
         if self._parts is not None:
-            return self._parts[1].human_annotated in _BY_HUMANS
+            return self._parts[1].human
         return None if self._label is None else self._label.human
 
     @property
@@ -211,10 +179,7 @@ class Record:
         return (*own, self.attribute, self.label, self.failure)
 
 
-_BY_HUMANS = ("yes", "true")
-
-
-def _label(attribute: str, value: _Value, metadata: _Metadata) -> Label:
+def _label(attribute: str, value: RawLabel, metadata: RawMetadata) -> Label:
     """Build a label from parts that `_Reader` has checked."""
     size = value.image_size[0]
     classes = metadata.class_map or {}
@@ -240,7 +205,7 @@ def _label(attribute: str, value: _Value, metadata: _Metadata) -> Label:
             ]
         ),
         class_map=classes,
-        human=metadata.human_annotated in _BY_HUMANS,
+        human=metadata.human,
         job_name=metadata.job_name.removeprefix(JOB_PREFIX) if metadata.job_name else None,
         creation_date=metadata.creation_date or None,
         kind=metadata.type or BOXES,
@@ -293,7 +258,7 @@ def attributes(lines: Iterable[bytes], *, uri: str) -> tuple[str, ...]:
         raw = line.strip().removeprefix(b"\xef\xbb\xbf")
         if raw:
             try:
-                found.update(dict.fromkeys(_box_attributes(members(raw))))
+                found.update(dict.fromkeys(box_attributes(members(raw))))
             except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
                 raise explain(error, raw, uri=uri, line=number) from error
     return tuple(found)
@@ -301,48 +266,6 @@ def attributes(lines: Iterable[bytes], *, uri: str) -> tuple[str, ...]:
 
 class _FileError(DataError):
     """What is wrong with the file as a whole: skipping a line does not help."""
-
-
-class _Peek(Struct, gc=False, rename="kebab"):
-    type: str | UnsetType = UNSET
-    failure_reason: str | UnsetType = UNSET
-
-
-_peek = msgspec.json.Decoder(_Peek).decode
-_SUFFIX = "-metadata"
-_OWN = ("source-ref", "origin", "photograph")
-
-
-def _box_attributes(table: Mapping[str, msgspec.Raw]) -> list[str]:
-    """Return the label attributes for boxes on a line; failed ones only if there is no other."""
-    labelled, failed = [], []
-    for key, value in table.items():
-        if not key.endswith(_SUFFIX):
-            continue
-        try:
-            metadata = _peek(value)
-        except msgspec.ValidationError:
-            continue  # somebody's own member, by chance of this name
-        if metadata.type == BOXES:
-            labelled.append(key.removesuffix(_SUFFIX))
-        elif metadata.type is UNSET and metadata.failure_reason is not UNSET:
-            failed.append(key.removesuffix(_SUFFIX))
-    return labelled or failed
-
-
-def _line_type(attribute: str | None) -> Any:
-    """Return the Struct of a line whose labels lie under `attribute`; the rest is skipped."""
-    fields: list[tuple[str, Any, Any]] = [
-        ("origin", str | UnsetType, UNSET),
-        ("photograph", msgspec.Raw, UNSET),
-    ]
-    if attribute is not None:
-        fields += [
-            ("value", _Value | UnsetType, field(name=attribute, default=UNSET)),
-            ("metadata", _Metadata | UnsetType, field(name=attribute + _SUFFIX, default=UNSET)),
-        ]
-    required = ("source_ref", str, field(name="source-ref"))
-    return msgspec.defstruct("_Line", [required, *fields], gc=False)
 
 
 class _Reader:
@@ -354,11 +277,11 @@ class _Reader:
         self._use(attribute)
 
     def _use(self, attribute: str | None) -> None:
-        if attribute in _OWN:
+        if attribute in RESERVED:
             raise _FileError(f"a label attribute cannot be called `{attribute}`", uri=self._uri)
         self._attribute = attribute
-        self._own = {*_OWN, attribute or "source-ref", (attribute or "") + _SUFFIX}
-        self._decode = msgspec.json.Decoder(_line_type(attribute)).decode
+        self._own = {*RESERVED, attribute or "source-ref", (attribute or "") + SUFFIX}
+        self._decode = msgspec.json.Decoder(line_type(attribute)).decode
 
     def record(self, raw: bytes, line: int) -> Record:
         """Return the record of one line, checked; raises `DataError`."""
@@ -371,10 +294,19 @@ class _Reader:
                 self._look_for_attribute(members(raw), line)
             return self._parse(raw, line)
         except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
+            if isinstance(error, msgspec.ValidationError):
+                self._refuse_other_kind(raw, line)
             raise explain(error, raw, uri=self._uri, line=line) from error
 
+    def _refuse_other_kind(self, raw: bytes, line: int) -> None:
+        """Raise if what lies under the attribute are no boxes; its types say nothing then."""
+        metadata = members(raw).get((self._attribute or "") + SUFFIX)
+        kind = BOXES if metadata is None else kind_of(metadata) or BOXES
+        if kind != BOXES:
+            raise self._error(line, f"{self._attribute}{SUFFIX}.type", f"not boxes but {kind}")
+
     def _look_for_attribute(self, table: Mapping[str, msgspec.Raw], line: int) -> None:
-        found = _box_attributes(table)
+        found = box_attributes(table)
         names = sorted({*found, *([] if self._attribute is None else [self._attribute])})
         if len(names) > 1:
             raise _FileError(
@@ -400,62 +332,32 @@ class _Reader:
             raise self._error(line, "origin", "must not be empty")
         record = Record(line, raw, source_ref, origin, attribute=self._attribute)
         if self._attribute is not None:
-            value, metadata = parsed.value, parsed.metadata
-            if metadata is UNSET:
-                if value is not UNSET:
-                    raise self._error(line, self._attribute + _SUFFIX, "this member is missing")
-            elif metadata.failure_reason is not UNSET and (
-                value is UNSET or metadata.type is UNSET
-            ):
-                retries = None if metadata.retry_count is UNSET else metadata.retry_count
-                record.failure = Failure(metadata.failure_reason, retries)
-                known = -1
-            else:
-                known += self._check(value, metadata, line)
-                record._parts = (value, metadata)  # noqa: SLF001 - the reader makes records
+            known += self._read_label(record, parsed.label, parsed.metadata)
         if raw.count(b'":') != known:
             self._check_members(raw, line, known)
         return record
 
+    def _read_label(
+        self, record: Record, label: RawLabel | UnsetType, metadata: RawMetadata | UnsetType
+    ) -> int:
+        """Put label or failure into the record; return how many members it has."""
+        attribute, line = str(self._attribute), record.line
+        if metadata is UNSET:
+            if label is not UNSET:
+                raise self._error(line, attribute + SUFFIX, "this member is missing")
+            return 0
+        if metadata.failure_reason is UNSET or not (label is UNSET or metadata.type is UNSET):
+            if label is UNSET:
+                raise self._error(line, attribute, "missing, yet there is no failure-reason")
+            parts = check(label, metadata, attribute=attribute, uri=self._uri, line=line)
+            record._parts = parts  # noqa: SLF001 - records come from here
+            return 2 + member_count(label, metadata)
+        retries = None if metadata.retry_count is UNSET else metadata.retry_count
+        record.failure = Failure(metadata.failure_reason, retries)
+        return failure_count(metadata)
+
     def _error(self, line: int, where: str, reason: str) -> DataError:
         return DataError(reason, uri=self._uri, line=line, field=where)
-
-    def _check(self, value: _Value | UnsetType, metadata: _Metadata, line: int) -> int:
-        """Check that a label and its metadata fit; return how many members the two hold."""
-        name, described = str(self._attribute), f"{self._attribute}{_SUFFIX}"
-        if value is UNSET:
-            raise self._error(line, name, "missing, and the metadata give no failure-reason")
-        if metadata.type is UNSET:
-            raise self._error(line, f"{described}.type", "this member is missing")
-        if metadata.type != BOXES:
-            raise self._error(line, f"{described}.type", f"not boxes: {metadata.type}")
-        if metadata.human_annotated is UNSET:
-            raise self._error(line, f"{described}.human-annotated", "this member is missing")
-        annotations, objects, classes = value.annotations, metadata.objects, metadata.class_map
-        count = 8 + 5 * len(annotations) + (value.image_size[0].depth is not UNSET)
-        if objects is not UNSET:
-            if len(objects) != len(annotations):
-                reason = f"{len(objects)} entries for {len(annotations)} boxes"
-                raise self._error(line, f"{described}.objects", reason)
-            count += 1 + len(objects)
-        if classes is UNSET:
-            if annotations:
-                raise self._error(line, f"{described}.class-map", "this member is missing")
-        else:
-            for annotation in annotations:
-                if annotation.class_id not in classes:
-                    raise self._error(
-                        line,
-                        f"{name}.annotations[{annotations.index(annotation)}].class_id",
-                        f"class {annotation.class_id} is not in the class-map",
-                    )
-            count += 1 + len(classes)
-        return (
-            count
-            + (metadata.job_name is not UNSET)
-            + (metadata.creation_date is not UNSET)
-            + (metadata.adjustment_status is not UNSET)
-        )
 
     def _check_members(self, raw: bytes, line: int, known: int) -> None:
         """Look closer at a line that holds members which were not decoded, or one twice."""
@@ -480,11 +382,11 @@ def labelled_line(
     raw: bytes, *, attribute: str, value: Mapping[str, Any], metadata: Mapping[str, Any]
 ) -> bytes:
     """Return an input line with a label and its metadata; see `consolidate` for the two."""
-    return with_members(raw, {attribute: value, attribute + _SUFFIX: metadata})
+    return with_members(raw, {attribute: value, attribute + SUFFIX: metadata})
 
 
 def failed_line(raw: bytes, *, attribute: str, reason: str, retries: int) -> bytes:
     """Return an input line with the reason why it has no label, as Ground Truth writes it."""
     # A string "true" where labelled lines say "yes": seen in Ground Truth's own output.
     metadata = {"retry-count": retries, "failure-reason": reason, "human-annotated": "true"}
-    return with_members(raw, {attribute + _SUFFIX: metadata}, drop=[attribute])
+    return with_members(raw, {attribute + SUFFIX: metadata}, drop=[attribute])

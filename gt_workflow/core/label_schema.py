@@ -1,0 +1,176 @@
+"""Ground Truth's box label as it stands on a line: its types, and what they cannot express.
+
+Field for field docs.aws.amazon.com/sagemaker/latest/dg/sms-data-output.html. msgspec checks types
+and ranges while it decodes; `check` does the rest: members that belong together.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Annotated, Any, Literal, TypeAlias
+
+import msgspec
+from msgspec import UNSET, Meta, Struct, UnsetType, field
+
+from gt_workflow.errors import DataError
+
+BOXES = "groundtruth/object-detection"
+VERIFICATION = "groundtruth/label-verification"
+JOB_PREFIX = "labeling-job/"
+SUFFIX = "-metadata"
+RESERVED = ("source-ref", "origin", "photograph")
+"""The members of an input line that have a meaning here."""
+
+_Coordinate: TypeAlias = Annotated[float, Meta(ge=-1e9, le=1e9)]
+_Length: TypeAlias = Annotated[float, Meta(ge=0, le=1e9)]
+_Pixels: TypeAlias = Annotated[int, Meta(ge=1, le=1_000_000)]
+
+# No cycles can arise from a line, so its parts need not be known to the garbage collector.
+
+
+class RawAnnotation(Struct, gc=False, frozen=True):
+    """One of `<attribute>.annotations`; a side may be 0, as careless clicks leave it."""
+
+    class_id: Annotated[int, Meta(ge=0, le=2**31 - 1)]
+    left: _Coordinate
+    top: _Coordinate
+    width: _Length
+    height: _Length
+
+
+class RawSize(Struct, gc=False, frozen=True):
+    """The one item of `<attribute>.image_size`."""
+
+    width: _Pixels
+    height: _Pixels
+    depth: Annotated[int, Meta(ge=1, le=16)] | UnsetType = UNSET
+
+
+class RawLabel(Struct, gc=False, frozen=True):
+    """`<attribute>`."""
+
+    image_size: Annotated[list[RawSize], Meta(min_length=1, max_length=1)]
+    annotations: list[RawAnnotation]
+
+
+class RawObject(Struct, gc=False, frozen=True):
+    """One of `<attribute>-metadata.objects`."""
+
+    confidence: Annotated[float, Meta(ge=0, le=1)]
+
+
+class RawMetadata(Struct, gc=False, frozen=True, rename="kebab"):
+    """`<attribute>-metadata`, of a label or of a failure; the two share one name on the line."""
+
+    type: Literal["groundtruth/object-detection"] | UnsetType = UNSET
+    human_annotated: Literal["yes", "no", "true", "false"] | UnsetType = UNSET
+    class_map: dict[int, str] | UnsetType = UNSET
+    objects: list[RawObject] | UnsetType = UNSET
+    job_name: str | UnsetType = UNSET
+    creation_date: str | UnsetType = UNSET
+    adjustment_status: str | UnsetType = UNSET
+    failure_reason: str | UnsetType = UNSET
+    retry_count: int | UnsetType = UNSET
+
+    @property
+    def human(self) -> bool:
+        """Tell whether people drew it: `true` is what Ground Truth sometimes writes for `yes`."""
+        return self.human_annotated in {"yes", "true"}
+
+
+def line_type(attribute: str | None) -> Any:
+    """Return the Struct of a line whose labels lie under `attribute`; other members are skipped.
+
+    Its fields are `source_ref`, `origin`, `photograph`, `label` and `metadata`.
+    """
+    fields: list[tuple[str, Any, Any]] = [
+        ("origin", str | UnsetType, UNSET),
+        ("photograph", msgspec.Raw, UNSET),
+    ]
+    if attribute is not None:
+        fields += [
+            ("label", RawLabel | UnsetType, field(name=attribute, default=UNSET)),
+            ("metadata", RawMetadata | UnsetType, field(name=attribute + SUFFIX, default=UNSET)),
+        ]
+    required = ("source_ref", str, field(name="source-ref"))
+    return msgspec.defstruct("Line", [required, *fields], gc=False)
+
+
+def check(
+    label: RawLabel, metadata: RawMetadata, *, attribute: str, uri: str, line: int
+) -> tuple[RawLabel, RawMetadata]:
+    """Return both parts if they fit each other; raises `DataError` if they do not."""
+    annotations, objects, classes = label.annotations, metadata.objects, metadata.class_map
+    problem: tuple[str, str] | None = None
+    if metadata.type is UNSET or metadata.human_annotated is UNSET:
+        name = "type" if metadata.type is UNSET else "human-annotated"
+        problem = (f"{attribute}{SUFFIX}.{name}", "this member is missing")
+    elif objects is not UNSET and len(objects) != len(annotations):
+        reason = f"{len(objects)} entries for {len(annotations)} boxes"
+        problem = (f"{attribute}{SUFFIX}.objects", reason)
+    elif classes is UNSET:
+        if annotations:
+            problem = (f"{attribute}{SUFFIX}.class-map", "this member is missing")
+    else:
+        for annotation in annotations:
+            if annotation.class_id not in classes:
+                place = f"{attribute}.annotations[{annotations.index(annotation)}].class_id"
+                problem = (place, f"class {annotation.class_id} is not in the class-map")
+                break
+    if problem:
+        raise DataError(problem[1], uri=uri, line=line, field=problem[0])
+    return label, metadata
+
+
+def member_count(label: RawLabel, metadata: RawMetadata) -> int:
+    """Return how many members the two parts and the objects within them have, as decoded."""
+    objects, classes = metadata.objects, metadata.class_map
+    return (
+        6  # image_size and annotations; width and height; type and human-annotated
+        + (label.image_size[0].depth is not UNSET)
+        + 5 * len(label.annotations)
+        + (0 if objects is UNSET else 1 + len(objects))
+        + (0 if classes is UNSET else 1 + len(classes))
+        + (metadata.job_name is not UNSET)
+        + (metadata.creation_date is not UNSET)
+        + (metadata.adjustment_status is not UNSET)
+    )
+
+
+def failure_count(metadata: RawMetadata) -> int:
+    """Return how many members the metadata of a failed line have, themselves included."""
+    found = (metadata.failure_reason, metadata.retry_count, metadata.human_annotated)
+    return 1 + sum(member is not UNSET for member in found)
+
+
+class _Peek(Struct, gc=False, rename="kebab"):
+    type: str | UnsetType = UNSET
+    failure_reason: str | UnsetType = UNSET
+
+
+_peek = msgspec.json.Decoder(_Peek).decode
+
+
+def kind_of(metadata: msgspec.Raw) -> str | None:
+    """Return the `type` that metadata name, None if there is none or it is no such thing."""
+    try:
+        return _peek(metadata).type or None
+    except msgspec.DecodeError:
+        return None
+
+
+def box_attributes(table: Mapping[str, msgspec.Raw]) -> list[str]:
+    """Return the label attributes for boxes on a line; failed ones only if there is no other."""
+    labelled, failed = [], []
+    for key, value in table.items():
+        if not key.endswith(SUFFIX):
+            continue
+        try:
+            metadata = _peek(value)
+        except msgspec.ValidationError:
+            continue  # somebody's own member, by chance of this name
+        if metadata.type == BOXES:
+            labelled.append(key.removesuffix(SUFFIX))
+        elif metadata.type is UNSET and metadata.failure_reason is not UNSET:
+            failed.append(key.removesuffix(SUFFIX))
+    return labelled or failed
