@@ -1,0 +1,367 @@
+"""What workers reach: the task API, the images of their tasks, and the page.
+
+Everything is under `/_/`. The API speaks JSON, knows a worker by the bearer token alone (no
+cookies, so nothing that another site's page could make a browser send), reads at most
+`BODY_LIMIT` bytes, and gives no other site leave to read an answer. `answer_fault` below is the
+one place where a refusal gets its HTTP status.
+
+    GET  api/me                     who the token belongs to
+    GET  api/jobs                   jobs of the worker's teams, with what is available in each
+    GET  api/tasks                  tasks that the worker holds
+    POST api/tasks/accept           {job_arn?} → {task}; task is null if there is none
+    GET  api/tasks/ID               one task that the worker holds
+    POST api/tasks/ID/submit        the answer, in Ground Truth's form
+    POST api/tasks/ID/return        {}
+    POST api/tasks/ID/decline       {reason}
+    GET  image/ID?...               the image; see `image_links`
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Awaitable, Callable, Iterator
+from dataclasses import dataclass
+from typing import Any, BinaryIO, Final
+
+import msgspec
+from starlette.applications import Starlette
+from starlette.concurrency import iterate_in_threadpool, run_in_threadpool
+from starlette.exceptions import HTTPException
+from starlette.requests import ClientDisconnect, Request
+from starlette.responses import RedirectResponse, Response, StreamingResponse
+from starlette.routing import BaseRoute, Mount, Route
+from starlette.types import Receive, Scope, Send
+
+from gt_workflow.errors import GtWorkflowError, ObjectNotFoundError
+from gt_workflow.ports import Clock, Storage
+from gt_workflow.service.faults import Fault, invalid, not_found
+from gt_workflow.service.image_links import ImageLinks, Seal
+from gt_workflow.service.jobs import Jobs, Offer, Task
+from gt_workflow.service.page import Guarded, page_routes
+from gt_workflow.service.workers import Worker, Workers
+
+BODY_LIMIT: Final = 1_000_000  # bytes; 300 boxes are about 25,000
+REASON_LIMIT: Final = 1000  # characters
+_CHUNK: Final = 1 << 18
+_NO_STORE: Final = {"Cache-Control": "no-store"}
+_SIGNATURES: Final = ((b"\xff\xd8\xff", "image/jpeg"), (b"\x89PNG\r\n\x1a\n", "image/png"))
+_STATUS: Final = {
+    "ValidationException": 422,
+    "AccessDeniedException": 403,
+    "ResourceNotFound": 404,
+    "ConflictException": 409,
+    "ResourceInUse": 409,
+    "ResourceLimitExceeded": 429,
+}
+
+_log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class _Call:
+    """One authenticated request; `body` is what its JSON says, None for a GET."""
+
+    worker: Worker
+    task_id: str
+    body: Any
+
+
+def routes(
+    *, jobs: Jobs, workers: Workers, storage: Storage, clock: Clock, secret: bytes
+) -> list[BaseRoute]:
+    """Return the portal as routes for the service's application; `secret` signs image links."""
+    links = ImageLinks(secret=secret, clock=clock)
+    api = _TaskApi(jobs=jobs, workers=workers, clock=clock, links=links)
+    images = _Images(jobs=jobs, storage=storage, links=links)
+    portal = Starlette(
+        routes=[
+            *page_routes(),
+            *api.routes(),
+            Route("/image/{task_id}", images.serve),
+        ],
+        exception_handlers={
+            HTTPException: _answer_http,
+            Fault: _answer_fault,
+            GtWorkflowError: _answer_failure,
+            ClientDisconnect: _answer_nobody,
+        },
+    )
+    return [Route("/_", _to_page), Mount("/_", app=Guarded(portal))]
+
+
+class _TaskApi:
+    def __init__(self, *, jobs: Jobs, workers: Workers, clock: Clock, links: ImageLinks) -> None:
+        self._jobs = jobs
+        self._workers = workers
+        self._clock = clock
+        self._links = links
+
+    def routes(self) -> list[Route]:
+        return [
+            self._route("GET", "me", self._me),
+            self._route("GET", "jobs", self._offers),
+            self._route("GET", "tasks", self._held),
+            self._route("POST", "tasks/accept", self._accept),
+            self._route("GET", "tasks/{task_id}", self._task),
+            self._route("POST", "tasks/{task_id}/submit", self._submit),
+            self._route("POST", "tasks/{task_id}/return", self._give_back),
+            self._route("POST", "tasks/{task_id}/decline", self._decline),
+        ]
+
+    def _route(self, method: str, path: str, act: Callable[[_Call], dict[str, Any]]) -> Route:
+        return Route(f"/api/{path}", self._endpoint(act), methods=[method])
+
+    def _endpoint(
+        self, act: Callable[[_Call], dict[str, Any]]
+    ) -> Callable[[Request], Awaitable[Response]]:
+        async def endpoint(request: Request) -> Response:
+            _refuse_other_sites(request)
+            worker = await run_in_threadpool(self._worker, request)
+            body = await _json(request) if request.method == "POST" else None
+            call = _Call(worker, request.path_params.get("task_id", ""), body)
+            return _answer(await run_in_threadpool(act, call))
+
+        return endpoint
+
+    def _worker(self, request: Request) -> Worker:
+        scheme, _, token = request.headers.get("authorization", "").partition(" ")
+        worker = self._workers.authenticate(token) if scheme.lower() == "bearer" else None
+        if worker is None:
+            raise HTTPException(
+                401,
+                "A valid token is needed; ask for an invitation link.",
+                {"WWW-Authenticate": 'Bearer realm="tasks"'},
+            )
+        return worker
+
+    @staticmethod
+    def _me(call: _Call) -> dict[str, Any]:
+        worker = call.worker
+        return {"id": worker.id, "name": worker.name, "teams": worker.teams}
+
+    def _offers(self, call: _Call) -> dict[str, Any]:
+        return {"jobs": [self._offer_json(offer) for offer in self._jobs.offers(call.worker.id)]}
+
+    def _held(self, call: _Call) -> dict[str, Any]:
+        held = self._jobs.held(call.worker.id)
+        return {"tasks": [self._task_json(call.worker, task) for task in held]}
+
+    def _accept(self, call: _Call) -> dict[str, Any]:
+        arn = _text(call.body, "job_arn", limit=2048)
+        task = self._jobs.accept(call.worker.id, job_arn=arn)
+        return {"task": None if task is None else self._task_json(call.worker, task)}
+
+    def _task(self, call: _Call) -> dict[str, Any]:
+        task = self._jobs.task(call.worker.id, call.task_id)
+        return {"task": self._task_json(call.worker, task)}
+
+    def _submit(self, call: _Call) -> dict[str, Any]:
+        self._jobs.submit(call.worker.id, call.task_id, call.body)
+        return {"id": call.task_id, "state": "submitted"}
+
+    def _give_back(self, call: _Call) -> dict[str, Any]:
+        self._jobs.give_back(call.worker.id, call.task_id)
+        return {"id": call.task_id, "state": "returned"}
+
+    def _decline(self, call: _Call) -> dict[str, Any]:
+        reason = (_text(call.body, "reason", limit=REASON_LIMIT) or "").strip()
+        if not reason:
+            raise invalid("reason: say why the task is declined.")
+        self._jobs.decline(call.worker.id, call.task_id, reason)
+        return {"id": call.task_id, "state": "declined"}
+
+    def _progress(self, region: str, name: str) -> dict[str, int]:
+        counters = self._jobs.describe(region=region, name=name)["LabelCounters"]
+        labeled = counters["TotalLabeled"]
+        failed = counters["FailedNonRetryableError"]
+        total = labeled + failed + counters["Unlabeled"]
+        return {"labeled": labeled, "failed": failed, "total": total}
+
+    def _offer_json(self, offer: Offer) -> dict[str, Any]:
+        return {
+            "job_arn": offer.job_arn,
+            "job_name": offer.job_name,
+            "kind": offer.kind,
+            "title": offer.title,
+            "description": offer.description,
+            "available": offer.available,
+            "held": offer.held,
+            "workers_per_object": offer.workers_per_object,
+            "task_time_limit": offer.task_time_limit,
+            "progress": self._progress(offer.region, offer.job_name),
+        }
+
+    def _task_json(self, worker: Worker, task: Task) -> dict[str, Any]:
+        link = self._links.link(task_id=task.id, worker_id=worker.id, lease_until=task.lease_until)
+        left = (task.lease_until - self._clock.now()).total_seconds()
+        return {
+            "id": task.id,
+            "job_arn": task.job_arn,
+            "job_name": task.job_name,
+            "kind": task.kind,
+            "title": task.title,
+            "description": task.description,
+            "labels": task.labels,
+            "image": {"url": link, "width": task.width, "height": task.height},
+            "boxes": task.boxes,
+            "object": task.object_uri,
+            "line": msgspec.Raw(task.line),
+            "lease_until": task.lease_until.isoformat(),
+            "seconds_left": round(max(left, 0.0), 3),
+            "progress": self._progress(task.region, task.job_name),
+        }
+
+
+class _Images:
+    def __init__(self, *, jobs: Jobs, storage: Storage, links: ImageLinks) -> None:
+        self._jobs = jobs
+        self._storage = storage
+        self._links = links
+
+    async def serve(self, request: Request) -> Response:
+        """Stream the image of the task that a good link names."""
+        query = request.query_params
+        seal = Seal(query.get("worker", ""), query.get("expires", ""), query.get("signature", ""))
+        file, size, media_type = await run_in_threadpool(
+            self._open, request.path_params["task_id"], seal
+        )
+        headers = {
+            # The link itself expires; a copy in this browser may outlive it.
+            "Cache-Control": "private, max-age=900",
+            "Content-Length": str(size),
+        }
+        return _FileResponse(file, media_type=media_type, headers=headers)
+
+    def _open(self, task_id: str, seal: Seal) -> tuple[BinaryIO, int, str]:
+        self._links.check(task_id=task_id, seal=seal)
+        # The link is good only as long as the task is the worker's: `task` refuses otherwise.
+        uri = self._jobs.task(seal.worker_id, task_id).object_uri
+        try:
+            file = self._storage.open(uri)
+        except ObjectNotFoundError:
+            raise not_found("The image is not there any more.") from None
+        try:
+            head = file.read(8)
+            size = file.seek(0, 2)
+            file.seek(0)
+        except BaseException:
+            file.close()
+            raise
+        for signature, media_type in _SIGNATURES:
+            if head.startswith(signature):
+                return file, size, media_type
+        file.close()
+        raise HTTPException(415, "The object is neither a JPEG nor a PNG image.")
+
+
+class _FileResponse(StreamingResponse):
+    """Streams a file and closes it, even if nobody stays to listen."""
+
+    def __init__(self, file: BinaryIO, *, media_type: str, headers: dict[str, str]) -> None:
+        self._file = file
+        content = iterate_in_threadpool(_chunks(file))
+        super().__init__(content, media_type=media_type, headers=headers)
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        try:
+            await super().__call__(scope, receive, send)
+        finally:
+            self._file.close()
+
+
+def _chunks(file: BinaryIO) -> Iterator[bytes]:
+    while chunk := file.read(_CHUNK):
+        yield chunk
+
+
+async def _json(request: Request) -> Any:
+    """Read a POST's body: JSON within the limit, or {} if there is none."""
+    kind = request.headers.get("content-type", "").partition(";")[0].strip().lower()
+    # Not only tidy: other sites cannot send this type without asking first.
+    if kind != "application/json":
+        raise HTTPException(415, "The Content-Type must be application/json.")
+    announced = request.headers.get("content-length", "0")
+    if announced.isdecimal() and int(announced) > BODY_LIMIT:
+        raise _too_large()
+    body = bytearray()
+    async for chunk in request.stream():
+        body += chunk
+        if len(body) > BODY_LIMIT:
+            raise _too_large()
+    if not body:
+        return {}
+    try:
+        return msgspec.json.decode(body)
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
+        raise HTTPException(400, f"The body is not JSON: {error}.") from None
+
+
+def _too_large() -> HTTPException:
+    return HTTPException(413, f"The body is larger than {BODY_LIMIT:,} bytes.")
+
+
+def _refuse_other_sites(request: Request) -> None:
+    """Refuse what a page of another origin makes a browser send.
+
+    `Sec-Fetch-Site` cannot be set by a page; browsers leave it out on plain HTTP to other than
+    local addresses, where the host that `Origin` names has to be the one that was asked.
+    """
+    fetched_by = request.headers.get("sec-fetch-site")
+    if fetched_by is not None:
+        ours = fetched_by in {"same-origin", "none"}
+    else:
+        origin = request.headers.get("origin")
+        host = request.headers.get("host", "")
+        ours = origin is None or origin.lower().partition("://")[2] == host.lower()
+    if not ours:
+        raise HTTPException(403, "Requests from other sites are not accepted.")
+
+
+def _text(body: Any, field: str, *, limit: int) -> str | None:
+    if not isinstance(body, dict):
+        raise invalid("The body must be a JSON object.")
+    value = body.get(field)
+    if value is None:
+        return None
+    if not isinstance(value, str) or len(value) > limit:
+        raise invalid(f"{field}: a text of at most {limit} characters is expected.")
+    return value
+
+
+def _answer(content: dict[str, Any], *, status: int = 200, **headers: str) -> Response:
+    return Response(
+        msgspec.json.encode(content),
+        status_code=status,
+        media_type="application/json",
+        headers={**_NO_STORE, **headers},
+    )
+
+
+def _refusal(status: int, code: str, message: str) -> Response:
+    return _answer({"error": {"code": code, "message": message}}, status=status)
+
+
+async def _answer_fault(_request: Request, error: Exception) -> Response:
+    assert isinstance(error, Fault)  # noqa: S101 - registered for this type alone
+    return _refusal(_STATUS.get(error.code, error.status), error.code, error.message)
+
+
+async def _answer_http(_request: Request, error: Exception) -> Response:
+    assert isinstance(error, HTTPException)  # noqa: S101 - registered for this type alone
+    answer = _refusal(error.status_code, f"Http{error.status_code}", error.detail)
+    answer.headers.update(error.headers or {})
+    return answer
+
+
+async def _answer_failure(_request: Request, error: Exception) -> Response:
+    # What failed is inside the house: told to its owner, not to the worker.
+    _log.error("a worker's request failed: %s", error)
+    return _refusal(503, "Unavailable", "The service cannot do this just now; try again later.")
+
+
+async def _answer_nobody(_request: Request, _error: Exception) -> Response:
+    return Response(status_code=400)
+
+
+async def _to_page(_request: Request) -> Response:
+    return RedirectResponse("/_/", status_code=308)

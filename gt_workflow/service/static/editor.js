@@ -1,0 +1,319 @@
+// The image and the boxes on it: pointer and wheel in, SVG out. What the boxes are is the
+// Drawing's (model.js); where they stand on the screen is arithmetic (geometry.js).
+//
+// A drag draws a box; on a handle of the selected box it resizes, inside the selected box it
+// moves, with Shift it draws all the same. A click selects, and cycles through boxes that
+// overlap. The wheel zooms at the cursor; the middle button, or Space and a drag, pan.
+
+import * as g from "./geometry.js";
+import { colour, h, svg } from "./dom.js";
+
+const REACH = 9; // screen pixels from a handle that still take it
+const CLICK = 4; // screen pixels that a hand shakes in a click
+const MARGIN = 24;
+
+export class Editor {
+  #drawing;
+  #changed;
+  #fixed;
+  #labels;
+  #view = { scale: 1, x: 0, y: 0 };
+  #fit = true;
+  #gesture = null;
+  #panning = false;
+  #queued = false;
+  #pointer = null;
+  /** Whether the image is on the screen: before that nobody can have labeled it. */
+  loaded = false;
+
+  /**
+   * drawing: a Drawing; changed(): called after each change of boxes or selection; fixed: boxes
+   * are only shown; labels: all names, in the order of their colours.
+   */
+  constructor({ drawing, source, labels, fixed = false, changed, failed }) {
+    this.#drawing = drawing;
+    this.#changed = changed;
+    this.#fixed = fixed;
+    this.#labels = labels;
+    this.image = h("img", { class: "photograph", alt: "", draggable: "false", src: source });
+    this.image.addEventListener("load", () => {
+      if (!this.#fits(failed)) return;
+      this.loaded = true;
+      this.element.classList.add("loaded");
+      changed();
+    });
+    this.image.addEventListener("error", () =>
+      failed("The image cannot be shown. Return the task, or decline it and say so."));
+    this.boxLayer = svg("g");
+    this.previewLayer = svg("g");
+    this.cross = svg("g", { class: "cross", visibility: "hidden" },
+      svg("path", { class: "halo" }), svg("path", { class: "line" }));
+    this.overlay = svg("svg", { class: "overlay" }, this.boxLayer, this.cross, this.previewLayer);
+    this.element = h(
+      "div",
+      {
+        class: fixed ? "stage fixed" : "stage",
+        tabindex: "0",
+        role: "application",
+        "aria-label": "Image to label",
+      },
+      this.image,
+      this.overlay,
+    );
+    const listen = (type, listener, options) =>
+      this.element.addEventListener(type, listener.bind(this), options);
+    listen("pointerdown", this.#down);
+    listen("pointermove", this.#move);
+    listen("pointerup", this.#up);
+    listen("pointercancel", this.cancel);
+    listen("pointerleave", this.#leave);
+    listen("wheel", this.#wheel, { passive: false });
+    listen("contextmenu", (event) => event.preventDefault());
+    this.observer = new ResizeObserver(() => (this.#fit ? this.fit() : this.draw()));
+    this.observer.observe(this.element);
+  }
+
+  close() {
+    this.observer.disconnect();
+  }
+
+  // The raster that counts is the stored one, whose size the service read from the file; on
+  // another one boxes would be wrong. Browsers tell the natural size of a file that asks to be
+  // turned as if it were, although `image-orientation: none` shows it as it is stored.
+  #fits(failed) {
+    const { width, height } = this.#drawing.raster;
+    const { naturalWidth, naturalHeight } = this.image;
+    const plain = naturalWidth === width && naturalHeight === height;
+    const turned = naturalWidth === height && naturalHeight === width;
+    if (plain || turned) return true;
+    failed(`The image should have ${width} × ${height} pixels, but has ${naturalWidth} × ` +
+      `${naturalHeight}. Decline it and say so.`);
+    return false;
+  }
+
+  get #frame() {
+    const { width, height } = this.element.getBoundingClientRect();
+    return { width, height };
+  }
+
+  fit() {
+    this.#fit = true;
+    this.#view = g.fitted(this.#drawing.raster, this.#frame, MARGIN);
+    this.draw();
+  }
+
+  zoom(factor, at = { x: this.#frame.width / 2, y: this.#frame.height / 2 }) {
+    const whole = g.fitted(this.#drawing.raster, this.#frame, MARGIN);
+    this.#view = g.zoomedAt(this.#view, factor, at, whole.scale);
+    this.#fit = this.#view.scale <= whole.scale;
+    this.#view = this.#fit ? whole : g.kept(this.#view, this.#drawing.raster, this.#frame);
+    this.draw();
+  }
+
+  /** Space held down: a drag moves the image. */
+  set panning(on) {
+    this.#panning = on;
+    this.element.classList.toggle("panning", on);
+  }
+
+  /** Give up what the pointer is in the middle of; true if there was something. */
+  cancel() {
+    const busy = this.#gesture !== null;
+    this.#gesture = null;
+    this.draw();
+    return busy;
+  }
+
+  #screen(event) {
+    const { left, top } = this.element.getBoundingClientRect();
+    return { x: event.clientX - left, y: event.clientY - top };
+  }
+
+  get #reach() {
+    return REACH / this.#view.scale;
+  }
+
+  #down(event) {
+    const at = this.#screen(event);
+    const point = g.toImage(this.#view, at);
+    this.element.focus({ preventScroll: true });
+    event.preventDefault();
+    if (event.button === 1 || (event.button === 0 && this.#panning)) {
+      this.#gesture = { kind: "pan", at, view: this.#view };
+    } else if (event.button === 0) {
+      this.#gesture = this.#aim(at, point, event.shiftKey);
+    } else return;
+    this.element.setPointerCapture(event.pointerId);
+    this.draw();
+  }
+
+  #aim(at, point, always) {
+    const { boxes, selected } = this.#drawing;
+    const box = boxes[selected];
+    const from = g.inside(point, this.#drawing.raster);
+    if (!this.#fixed && box !== undefined && !always) {
+      const handle = g.handleAt(box, point, this.#reach);
+      if (handle) return { kind: "resize", at, point, handle, index: selected, box };
+      if (g.contains(box, point)) return { kind: "move", at, point, index: selected, box };
+    }
+    return { kind: this.#fixed ? "click" : "draw", at, point, from, to: from };
+  }
+
+  #move(event) {
+    const at = this.#screen(event);
+    const point = g.toImage(this.#view, at);
+    this.#pointer = { at, point };
+    const gesture = this.#gesture;
+    if (gesture) this.#drag(gesture, at, point);
+    this.draw();
+  }
+
+  #drag(gesture, at, point) {
+    const dx = point.x - gesture.point?.x;
+    const dy = point.y - gesture.point?.y;
+    const { raster } = this.#drawing;
+    gesture.far ||= Math.hypot(at.x - gesture.at.x, at.y - gesture.at.y) >= CLICK;
+    if (gesture.kind === "pan") {
+      const { view } = gesture;
+      this.#fit = false;
+      this.#view = g.kept(
+        { scale: view.scale, x: view.x + at.x - gesture.at.x, y: view.y + at.y - gesture.at.y },
+        raster,
+        this.#frame,
+      );
+    } else if (gesture.kind === "draw") gesture.to = point;
+    else if (gesture.kind === "move") gesture.result = g.moved(gesture.box, dx, dy, raster);
+    else if (gesture.kind === "resize") {
+      gesture.result = g.resized(gesture.box, gesture.handle, dx, dy, raster);
+    }
+  }
+
+  #up(event) {
+    const gesture = this.#gesture;
+    if (gesture === null) return;
+    this.#drag(gesture, this.#screen(event), g.toImage(this.#view, this.#screen(event)));
+    this.#gesture = null;
+    if (gesture.kind === "pan") return this.draw();
+    if (!gesture.far) {
+      if (gesture.kind !== "resize") this.#click(gesture.point);
+    } else if (gesture.kind === "draw") {
+      this.#drawing.add(g.spanned(gesture.from, gesture.to, this.#drawing.raster));
+    } else if (gesture.result) {
+      this.#drawing.replace(gesture.index, gesture.result);
+    }
+    this.draw();
+    return this.#changed();
+  }
+
+  #click(point) {
+    const hits = g.boxesAt(this.#drawing.boxes, point);
+    const place = hits.indexOf(this.#drawing.selected);
+    this.#drawing.select(hits.length === 0 ? -1 : hits[(place + 1) % hits.length]);
+  }
+
+  #leave() {
+    this.#pointer = null;
+    this.draw();
+  }
+
+  #wheel(event) {
+    event.preventDefault();
+    const lines = event.deltaMode === WheelEvent.DOM_DELTA_LINE ? 16 : 1;
+    const amount = Math.min(Math.max(event.deltaY * lines, -240), 240);
+    this.zoom(Math.exp(-amount / 400), this.#screen(event));
+  }
+
+  /** Draw at the next frame, once, however often it is asked for. */
+  draw() {
+    if (this.#queued) return;
+    this.#queued = true;
+    requestAnimationFrame(() => {
+      this.#queued = false;
+      this.#paint();
+    });
+  }
+
+  #paint() {
+    const { raster, boxes, selected, nothing } = this.#drawing;
+    const frame = g.toScreen(this.#view, { left: 0, top: 0, ...raster });
+    const { style } = this.image;
+    style.transform = `translate(${frame.left}px, ${frame.top}px)`;
+    style.width = `${frame.width}px`;
+    style.height = `${frame.height}px`;
+    this.image.classList.toggle("pixels", this.#view.scale >= 4);
+    this.element.classList.toggle("nothing", nothing);
+    const busy = this.#gesture?.index;
+    this.boxLayer.replaceChildren(
+      ...boxes.map((box, index) => this.#shape(box, index === selected, index === busy)),
+    );
+    this.previewLayer.replaceChildren(...this.#preview(boxes[selected]));
+    this.#paintCross(frame);
+  }
+
+  #preview(selected) {
+    const gesture = this.#gesture;
+    const { label, raster } = this.#drawing;
+    if (gesture?.kind === "draw" && gesture.far) {
+      const box = g.spanned(gesture.from, gesture.to, raster);
+      return [this.#shape({ ...box, label }, false, false), this.#size(box)];
+    }
+    const box = gesture?.result ?? selected;
+    if (box === undefined) return [];
+    const shape = this.#shape(box, true, false);
+    if (gesture?.result) return [shape, this.#size(box)];
+    return this.#fixed ? [shape] : [shape, ...g.HANDLES.map((handle) => this.#handle(box, handle))];
+  }
+
+  #shape(box, selected, hidden) {
+    const { left, top, width, height } = g.toScreen(this.#view, box);
+    const rectangle = (name) => svg("rect", { class: name, x: left, y: top, width, height });
+    const inside = top < 22;
+    return svg(
+      "g",
+      {
+        class: `box ${colour(this.#labels, box.label)}`,
+        "data-selected": selected,
+        "data-given": box.given === true,
+        visibility: hidden ? "hidden" : "visible",
+      },
+      rectangle("halo"),
+      rectangle("line"),
+      svg("text", { x: left + (inside ? 5 : 0), y: inside ? top + 16 : top - 6 }, box.label),
+    );
+  }
+
+  #handle(box, handle) {
+    const at = g.handlePoint(g.toScreen(this.#view, box), handle);
+    return svg("rect", { class: "handle", x: at.x - 4.5, y: at.y - 4.5, width: 9, height: 9 });
+  }
+
+  #size(box) {
+    const { left, top, height } = g.toScreen(this.#view, box);
+    return svg("text", { class: "size", x: left, y: top + height + 16 },
+      `${box.width} × ${box.height}`);
+  }
+
+  #paintCross(frame) {
+    const { element, cross } = this;
+    const pointer = this.#pointer;
+    const gesture = this.#gesture;
+    const over = pointer !== null && g.contains(frame, { x: pointer.at.x, y: pointer.at.y });
+    const box = this.#drawing.boxes[this.#drawing.selected];
+    let cursor = "";
+    if (pointer !== null && !this.#fixed && !this.#panning && (!gesture || gesture.handle)) {
+      const handle =
+        gesture?.handle ?? (box === undefined ? null : g.handleAt(box, pointer.point, this.#reach));
+      if (handle) cursor = `${handle}-resize`;
+      else if (box !== undefined && g.contains(box, pointer.point)) cursor = "move";
+    }
+    element.style.cursor = cursor;
+    const drawing = over && !cursor && !this.#fixed && !this.#panning &&
+      (!gesture || gesture.kind === "draw");
+    cross.setAttribute("visibility", drawing ? "visible" : "hidden");
+    if (!drawing) return;
+    const { x, y } = pointer.at;
+    const lines = `M${frame.left} ${y}H${frame.left + frame.width}` +
+      `M${x} ${frame.top}V${frame.top + frame.height}`;
+    for (const path of cross.children) path.setAttribute("d", lines);
+  }
+}

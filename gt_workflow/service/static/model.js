@@ -1,0 +1,179 @@
+// What a worker has drawn so far: boxes, what is selected, undo and redo, and the answer.
+// No DOM in here; every change makes new arrays, so that history is a list of references.
+
+import { rounded } from "./geometry.js";
+
+const HISTORY_LIMIT = 500;
+
+const answered = ({ label, left, top, width, height }) => ({ label, left, top, width, height });
+
+const same = (a, b) => JSON.stringify(a.map(answered)) === JSON.stringify(b.map(answered));
+
+export class Drawing {
+  #past = [];
+  #future = [];
+  #merge = null;
+  #state;
+
+  /**
+   * raster: {width, height}; labels: names; given: boxes to start from (adjust and verify jobs).
+   * Given boxes carry `given: true` until they are touched.
+   */
+  constructor({ raster, labels, given = [] }) {
+    this.raster = raster;
+    this.labels = labels;
+    this.initial = given.map((box) => ({ ...rounded(box, raster), given: true }));
+    this.#state = { boxes: this.initial, nothing: false };
+    this.label = labels[0];
+    this.selected = -1;
+  }
+
+  get boxes() {
+    return this.#state.boxes;
+  }
+
+  /** Whether the worker said that there is nothing to label. */
+  get nothing() {
+    return this.#state.nothing;
+  }
+
+  get canUndo() {
+    return this.#past.length > 0;
+  }
+
+  get canRedo() {
+    return this.#future.length > 0;
+  }
+
+  #change(next, merge = null) {
+    // Steps of one kind on one box in a row (a held arrow key) are one step to undo.
+    if (merge === null || merge !== this.#merge) {
+      this.#past.push(this.#state);
+      if (this.#past.length > HISTORY_LIMIT) this.#past.shift();
+    }
+    this.#merge = merge;
+    this.#future = [];
+    this.#state = { ...this.#state, ...next };
+    if (this.selected >= this.boxes.length) this.selected = -1;
+  }
+
+  /** Add a box under the label in use. It is not selected: the next key chooses a label. */
+  add(box) {
+    const added = { ...answered({ ...box, label: this.label }) };
+    this.#change({ boxes: [...this.boxes, added], nothing: false });
+    this.selected = -1;
+  }
+
+  /** Put a moved or resized box in the place of an old one. */
+  replace(index, box, merge = null) {
+    const before = this.boxes[index];
+    if (before === undefined || same([before], [box])) return;
+    const boxes = this.boxes.with
+      ? this.boxes.with(index, answered(box))
+      : this.boxes.map((old, at) => (at === index ? answered(box) : old));
+    this.#change({ boxes }, merge && `${merge}:${index}`);
+  }
+
+  remove(index) {
+    if (this.boxes[index] === undefined) return;
+    this.#change({ boxes: this.boxes.filter((_, at) => at !== index) });
+    this.selected = -1;
+  }
+
+  /** Copy the selected (or the last) box beside itself and select the copy. */
+  duplicate(shift) {
+    const source = this.boxes[this.selected] ?? this.boxes.at(-1);
+    if (source === undefined) return;
+    this.#change({ boxes: [...this.boxes, shift(answered(source))], nothing: false });
+    this.selected = this.boxes.length - 1;
+  }
+
+  /** Choose the label of the selected box; without one, of the boxes to come. */
+  choose(label) {
+    if (!this.labels.includes(label)) return;
+    this.label = label;
+    const box = this.boxes[this.selected];
+    if (box !== undefined) this.replace(this.selected, { ...box, label });
+  }
+
+  select(index) {
+    this.selected = this.boxes[index] === undefined ? -1 : index;
+    this.#merge = null;
+  }
+
+  /** Select the next box (or the one before); behind the last comes none. */
+  cycle(step) {
+    const places = this.boxes.length + 1;
+    this.select(((this.selected + 1 + step + places) % places) - 1);
+    return this.selected !== -1;
+  }
+
+  /** Say, or take back, that there is nothing to label; only where nothing is drawn. */
+  toggleNothing() {
+    if (this.boxes.length > 0) return false;
+    this.#change({ nothing: !this.nothing });
+    return true;
+  }
+
+  undo() {
+    this.#step(this.#past, this.#future);
+  }
+
+  redo() {
+    this.#step(this.#future, this.#past);
+  }
+
+  #step(from, to) {
+    const state = from.pop();
+    if (state === undefined) return;
+    to.push(this.#state);
+    this.#state = state;
+    this.#merge = null;
+    this.selected = -1;
+  }
+
+  /** What a reload needs; `restore` takes it back if it fits. */
+  draft() {
+    return { boxes: this.boxes, nothing: this.nothing };
+  }
+
+  restore(draft) {
+    if (!Array.isArray(draft?.boxes)) return;
+    const fits = draft.boxes.every(
+      (box) =>
+        [box.left, box.top, box.width, box.height].every(Number.isInteger) &&
+        typeof box.label === "string",
+    );
+    if (fits) this.#change({ boxes: draft.boxes, nothing: draft.nothing === true });
+  }
+
+  /** Whether Enter may submit. In an adjust job, no box left is an answer of its own. */
+  get complete() {
+    return this.boxes.length > 0 || this.nothing || this.initial.length > 0;
+  }
+
+  /** The answer in Ground Truth's form, under the name that built-in box templates use. */
+  answer({ adjusting = false } = {}) {
+    const content = {
+      boundingBoxes: this.boxes.map(answered),
+      inputImageProperties: { width: this.raster.width, height: this.raster.height },
+    };
+    if (adjusting) content.initialValueModified = !same(this.boxes, this.initial);
+    return { boundingBox: content };
+  }
+}
+
+/** The answer of a verify job. */
+export function verdict(category, comment = "") {
+  const answer = { "crowd-image-classifier": { label: category } };
+  if (comment.trim()) answer.explanation = comment.trim();
+  return answer;
+}
+
+/** Seconds as a person reads them: 0:07, 12:30, 3 h 05. */
+export function duration(seconds) {
+  const whole = Math.max(0, Math.floor(seconds));
+  const pad = (number) => String(number).padStart(2, "0");
+  if (whole >= 3600) return `${Math.floor(whole / 3600)} h ${pad(Math.floor((whole % 3600) / 60))}`;
+  return `${Math.floor(whole / 60)}:${pad(whole % 60)}`;
+}
