@@ -242,7 +242,8 @@ export class Editor {
     style.height = `${frame.height}px`;
     this.image.classList.toggle("pixels", this.#view.scale >= 4);
     this.element.classList.toggle("nothing", nothing);
-    const busy = this.#gesture?.index;
+    // Drawn on top by the preview.
+    const busy = this.#gesture?.index ?? selected;
     this.boxLayer.replaceChildren(
       ...boxes.map((box, index) => this.#shape(box, index === selected, index === busy)),
     );
