@@ -37,18 +37,14 @@ def split_lines(file: BinaryIO, *, uri: str = "manifest") -> Iterator[bytes]:
     The file is read in pieces of 128 KiB; the last line needs no newline. Raises `DataError`
     for a line above `LONGEST_LINE` and for UTF-16.
     """
+    chunk = _head(file)
+    if chunk[:2] in _UTF16:
+        raise DataError("the file is UTF-16; save it as UTF-8", uri=uri, line=1)
+    chunk = chunk.removeprefix(_BOM) or file.read(_CHUNK)
     rest = b""
-    first = True
     number = 0
-    while chunk := file.read(_CHUNK):
+    while chunk:
         rest += chunk
-        if first:
-            if rest[:2] in _UTF16:
-                raise DataError("the file is UTF-16; save it as UTF-8", uri=uri, line=1)
-            if len(rest) < len(_BOM):
-                continue
-            rest = rest.removeprefix(_BOM)
-            first = False
         lines = rest.split(b"\n")
         rest = lines.pop()
         number += len(lines)
@@ -58,8 +54,17 @@ def split_lines(file: BinaryIO, *, uri: str = "manifest") -> Iterator[bytes]:
             yield from lines
         if len(rest) > LONGEST_LINE:
             raise too_long(uri=uri, line=number + 1)
+        chunk = file.read(_CHUNK)
     if rest:
         yield rest.removesuffix(b"\r")
+
+
+def _head(file: BinaryIO) -> bytes:
+    """Read until the byte order mark is complete, or the file ends."""
+    head = b""
+    while len(head) < len(_BOM) and (chunk := file.read(_CHUNK)):
+        head += chunk
+    return head
 
 
 def too_long(*, uri: str, line: int) -> DataError:
@@ -192,6 +197,8 @@ def repeated_member(raw: bytes, inside: Iterable[str]) -> str | None:
     Looks at the top level and into the members `inside`; what the others hold is not ours.
     """
     top = json.loads(raw, object_pairs_hook=_Object, parse_int=str)
+    if not isinstance(top, _Object):
+        return None
     if twice := _twice(top):
         return twice
     wanted = set(inside)

@@ -9,14 +9,12 @@ real jobs write beyond it: floats, `labeling-job/` before the job's name, any or
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
-from typing import Any, Literal, TypeAlias
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from typing import Any, Literal
 
 import msgspec
 from msgspec import UNSET, UnsetType
 
-from gt_workflow.core.boxes import Box
 from gt_workflow.core.json_lines import (
     LONGEST_LINE,
     encode,
@@ -29,7 +27,6 @@ from gt_workflow.core.json_lines import (
 )
 from gt_workflow.core.label_schema import (
     BOXES,
-    JOB_PREFIX,
     RESERVED,
     SUFFIX,
     VERIFICATION,
@@ -42,6 +39,7 @@ from gt_workflow.core.label_schema import (
     line_type,
     member_count,
 )
+from gt_workflow.core.records import Annotation, Failure, Label, Record, State
 from gt_workflow.errors import DataError
 
 __all__ = [
@@ -60,156 +58,6 @@ __all__ = [
     "split_lines",
     "with_members",
 ]
-
-State: TypeAlias = Literal["labelled", "failed", "untouched"]
-
-
-@dataclass(frozen=True, slots=True)
-class Annotation:
-    """One box of a label; `label` is the class's name, exact to the last space."""
-
-    class_id: int
-    box: Box
-    confidence: float | None
-    label: str
-
-
-@dataclass(frozen=True, slots=True)
-class Label:
-    """What a job said about one photograph; no annotations means that nothing is there.
-
-    `width` and `height` are those of the raster that the boxes refer to, in pixels. `class_map`
-    holds only classes of this line: the map of a job is the union over its lines. `job_name`
-    comes without `labeling-job/`. `kind` is the metadata's `type`.
-    """
-
-    attribute: str
-    width: int
-    height: int
-    depth: int
-    annotations: tuple[Annotation, ...]
-    class_map: Mapping[int, str]
-    human: bool
-    job_name: str | None
-    creation_date: str | None
-    kind: str
-
-
-@dataclass(frozen=True, slots=True)
-class Failure:
-    """Why a job gave up on one photograph, and after how many retries if it says so."""
-
-    reason: str
-    retries: int | None
-
-
-class Record:
-    """One line of a manifest; never changed once made.
-
-    `line` counts from 1, blank lines included. `raw` is the line without its newline. `origin`
-    is the manifest's own `origin`, or else the source-ref: photographs of one origin stay
-    together in every split. `attribute` is the label attribute the file was read for, None as
-    long as the file named none.
-    """
-
-    __slots__ = ("_label", "_parts", "attribute", "failure", "line", "origin", "raw", "source_ref")
-
-    def __init__(
-        self,
-        line: int,
-        raw: bytes,
-        source_ref: str,
-        origin: str,
-        *,
-        attribute: str | None = None,
-        label: Label | None = None,
-        failure: Failure | None = None,
-    ) -> None:
-        """Make a record from its parts; `read` is the usual way."""
-        self.line = line
-        self.raw = raw
-        self.source_ref = source_ref
-        self.origin = origin
-        self.attribute = attribute
-        self.failure = failure
-        self._label = label
-        self._parts: tuple[RawLabel, RawMetadata] | None = None
-
-    @property
-    def state(self) -> State:
-        """Tell which of the three kinds of line this is."""
-        if self._parts is not None or self._label is not None:
-            return "labelled"
-        return "untouched" if self.failure is None else "failed"
-
-    @property
-    def label(self) -> Label | None:
-        """The label; built when first asked for, since many stages only count and pass on."""
-        if self._label is None and self._parts is not None and self.attribute is not None:
-            self._label = _label(self.attribute, *self._parts)
-        return self._label
-
-    @property
-    def human(self) -> bool | None:
-        """Tell whether people drew the label; None without a label. Cheaper than `label`."""
-        if self._parts is not None:
-            return self._parts[1].human
-        return None if self._label is None else self._label.human
-
-    @property
-    def class_ids(self) -> tuple[int, ...]:
-        """The class of every box, in order; empty without a label. Cheaper than `label`."""
-        if self._parts is not None:
-            return tuple([annotation.class_id for annotation in self._parts[0].annotations])
-        return () if self._label is None else tuple([a.class_id for a in self._label.annotations])
-
-    def __eq__(self, other: object) -> bool:
-        if not isinstance(other, Record):
-            return NotImplemented
-        return self._key() == other._key()
-
-    def __hash__(self) -> int:
-        return hash((self.line, self.raw, self.attribute))
-
-    def __repr__(self) -> str:
-        return f"Record({self.line}, {self.source_ref!r}, {self.attribute!r}, {self.state})"
-
-    def _key(self) -> tuple[object, ...]:
-        own = (self.line, self.raw, self.source_ref, self.origin)
-        return (*own, self.attribute, self.label, self.failure)
-
-
-def _label(attribute: str, value: RawLabel, metadata: RawMetadata) -> Label:
-    """Build a label from parts that `_Reader` has checked."""
-    size = value.image_size[0]
-    classes = metadata.class_map or {}
-    confidences: Sequence[float | None] = (
-        [item.confidence for item in metadata.objects]
-        if metadata.objects
-        else [None] * len(value.annotations)
-    )
-    return Label(
-        attribute=attribute,
-        width=size.width,
-        height=size.height,
-        depth=size.depth or 3,
-        annotations=tuple(
-            [
-                Annotation(
-                    item.class_id,
-                    Box(item.left, item.top, item.width, item.height),
-                    confidence,
-                    classes[item.class_id],
-                )
-                for item, confidence in zip(value.annotations, confidences, strict=True)
-            ]
-        ),
-        class_map=classes,
-        human=metadata.human,
-        job_name=metadata.job_name.removeprefix(JOB_PREFIX) if metadata.job_name else None,
-        creation_date=metadata.creation_date or None,
-        kind=metadata.type or BOXES,
-    )
 
 
 def read(
@@ -294,16 +142,22 @@ class _Reader:
                 self._look_for_attribute(members(raw), line)
             return self._parse(raw, line)
         except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
-            if isinstance(error, msgspec.ValidationError):
-                self._refuse_other_kind(raw, line)
-            raise explain(error, raw, uri=self._uri, line=line) from error
+            raise self._explain(error, raw, line) from error
 
-    def _refuse_other_kind(self, raw: bytes, line: int) -> None:
-        """Raise if what lies under the attribute are no boxes; its types say nothing then."""
-        metadata = members(raw).get((self._attribute or "") + SUFFIX)
-        kind = BOXES if metadata is None else kind_of(metadata) or BOXES
-        if kind != BOXES:
-            raise self._error(line, f"{self._attribute}{SUFFIX}.type", f"not boxes but {kind}")
+    def _explain(self, error: Exception, raw: bytes, line: int) -> DataError:
+        """Say what is wrong; a value of another type may only follow from something else."""
+        if isinstance(error, msgspec.ValidationError):
+            try:
+                if twice := repeated_member(raw, self._own):
+                    return self._error(line, twice, "this member stands twice")
+                metadata = members(raw).get((self._attribute or "") + SUFFIX)
+            except (msgspec.DecodeError, ValueError, RecursionError):
+                metadata = None  # no JSON object: `explain` says so
+            kind = None if metadata is None else kind_of(metadata)
+            if kind not in {None, BOXES}:
+                where = f"{self._attribute}{SUFFIX}.type"
+                return self._error(line, where, f"not boxes but {kind}")
+        return explain(error, raw, uri=self._uri, line=line)
 
     def _look_for_attribute(self, table: Mapping[str, msgspec.Raw], line: int) -> None:
         found = box_attributes(table)
