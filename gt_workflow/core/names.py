@@ -112,7 +112,7 @@ _FUNCTION = re.compile(
 )
 _WORKTEAM = re.compile(
     r"arn:aws[a-z-]*:sagemaker:(?P<region>[a-z0-9-]+):(?P<account>[0-9]{12}):workteam/"
-    r"(?P<force>private|vendor|public)-crowd/[^/]+"
+    r"(?P<force>private|vendor|public)-crowd/[^/\s]+"
 )
 _KIND_BY_SUFFIX: Final = {suffix: kind for kind, suffix in FUNCTION_SUFFIX.items()}
 
@@ -167,7 +167,7 @@ def training_image(region: str) -> str:
 
 def workforce(arn: str) -> Workforce:
     """Tell whose workers a work team has, from its ARN; `UsageError` if it is no such ARN."""
-    match = _WORKTEAM.fullmatch(arn)
+    match = _WORKTEAM.fullmatch(arn) if len(arn) <= 256 else None
     if match is None:
         raise UsageError(
             f"{arn!r} is no work team; it reads "

@@ -87,6 +87,7 @@ def _functions(request: Mapping[str, Any], region: str | None) -> Iterator[Probl
             where, account, _, kind = function
             kinds.append(kind)
             yield from _function_place(field, where, account, region)
+            region = region or where
     if len(set(kinds)) > 1:
         yield Problem(
             "function",
@@ -97,7 +98,7 @@ def _functions(request: Mapping[str, Any], region: str | None) -> Iterator[Probl
 
 
 def _expected(stage: str, region: str | None) -> str:
-    account = "ACCOUNT" if region is None else LAMBDA_ACCOUNTS[region]
+    account = LAMBDA_ACCOUNTS.get(region or "", "ACCOUNT")
     return (
         f"use arn:aws:lambda:{region or 'REGION'}:{account}:function:{stage}-"
         f"{'|'.join(FUNCTION_SUFFIX.values())}"
