@@ -17,11 +17,25 @@ translated where they arise: once per adapter.
 
 from __future__ import annotations
 
+from typing import Any
+
 
 class GtWorkflowError(Exception):
     """Any failure a user can meet; `exit_status` is what the command line ends with."""
 
     exit_status = 1
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        """Survive the way from another process, whatever the constructor asks for."""
+        return _rebuilt, (type(self), self.args, self.__dict__)
+
+
+def _rebuilt(
+    kind: type[GtWorkflowError], args: tuple[Any, ...], members: dict[str, Any]
+) -> GtWorkflowError:
+    error = kind.__new__(kind, *args)
+    error.__dict__.update(members)
+    return error
 
 
 class UsageError(GtWorkflowError):

@@ -119,6 +119,8 @@ class Images(Protocol):
 class Found:
     """What a folder holds: a file, or (`problem`, `skip`) why its bytes cannot be had.
 
+    It stands for a folder (`is_folder`) only if there is a problem with it or it is skipped.
+
     `name` is the path below the folder with `/` between its parts, printable whatever bytes it
     is made of. `path` opens the file. `problem` is a fault someone may want to know of, `skip`
     an expected reason to pass over it in silence, one word or a few, the same for all alike.
@@ -129,6 +131,7 @@ class Found:
     size: int = 0
     problem: str = ""
     skip: str = ""
+    is_folder: bool = False
 
 
 class Folders(Protocol):
