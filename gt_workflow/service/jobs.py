@@ -14,9 +14,12 @@ from typing import Any, BinaryIO, Literal, TypeAlias
 
 from sqlalchemy import insert, select, update
 
+from gt_workflow.core.names import kind_of
 from gt_workflow.ports import Clock, Storage
 from gt_workflow.service import states, views
+from gt_workflow.service.clockwork import Clockwork
 from gt_workflow.service.faults import in_use, invalid, not_found
+from gt_workflow.service.handout import Handout
 from gt_workflow.service.records import Offer, Task
 from gt_workflow.service.store import Store, jobs, tags
 
@@ -47,10 +50,12 @@ class Jobs:
         no readable image it raises `ValueError`, `OSError` or a `GtWorkflowError`.
         """
         self._store = store
-        self._storage = storage
         self._clock = clock
         self._new_id = new_id
-        self._read_size = read_size
+        self._clockwork = Clockwork(store=store, storage=storage, clock=clock)
+        self._handout = Handout(
+            store=store, storage=storage, clock=clock, new_id=new_id, read_size=read_size
+        )
 
     def create(self, *, region: str, account: str, request: Mapping[str, Any]) -> str:
         """Record a job from a CreateLabelingJob request that was found valid; return its ARN.
@@ -59,7 +64,7 @@ class Jobs:
         under the ARN. A name that is taken (compared case-insensitively) is ResourceInUse.
         """
         name = request["LabelingJobName"]
-        kind = _kind(request)
+        kind = kind_of(request)
         if kind is None:
             raise invalid("The PRE- and ACS- functions are not those of a bounding box task type")
         arn = f"arn:aws:sagemaker:{region}:{account}:labeling-job/{name.lower()}"
@@ -185,43 +190,65 @@ class Jobs:
             )
 
     def offers(self, worker_id: str) -> Offers:
-        """Return the jobs of the worker's teams that are in progress, oldest first."""
-        raise NotImplementedError
+        """Return the jobs in progress of the worker's teams, oldest first.
+
+        Those without an object for this worker are among them, with `available` 0.
+        """
+        return self._handout.offers(worker_id)
 
     def accept(self, worker_id: str, *, job_arn: str | None = None) -> Task | None:
-        """Hand the worker the next data object, of one job or of the oldest that has one."""
-        raise NotImplementedError
+        """Hand the worker the next object, of one job or of the oldest that has one; else None.
+
+        Every call hands out another object: who has reloaded a page asks `held` first. The
+        answer is due within TaskTimeLimitInSeconds, and before the batch is over. An object
+        whose image is missing or unreadable fails and is passed over. Who holds `HOLDING_LIMIT`
+        tasks (10, over all jobs) is refused with a conflict.
+        """
+        return self._handout.accept(worker_id, job_arn)
 
     def held(self, worker_id: str) -> Tasks:
         """Return the tasks that the worker has accepted and may still answer, oldest first."""
-        raise NotImplementedError
+        return self._handout.held(worker_id)
 
     def task(self, worker_id: str, task_id: str) -> Task:
-        """Return one task that the worker holds."""
-        raise NotImplementedError
+        """Return one task that the worker holds.
+
+        Not found, forbidden (another worker's), or a conflict: answered, returned, declined,
+        out of time, or its job takes no more answers.
+        """
+        return self._handout.task(worker_id, task_id)
 
     def submit(self, worker_id: str, task_id: str, answer: object) -> None:
-        """Accept the worker's answer for good."""
-        raise NotImplementedError
+        """Accept the worker's answer (decoded JSON) for good; with the last one, the label.
+
+        Refused as `task` refuses, and as invalid if `answers.check` finds fault; then the task
+        stays the worker's. The same answer again, byte order of members aside, is taken as a
+        repetition of a request whose acknowledgement was lost, and changes nothing.
+        """
+        self._handout.submit(worker_id, task_id, answer)
 
     def give_back(self, worker_id: str, task_id: str) -> None:
-        """Return a task unanswered; anyone, this worker too, may be handed it again."""
-        raise NotImplementedError
+        """Return a task unanswered; others are handed the object, and this worker last."""
+        self._handout.give_back(worker_id, task_id)
 
     def decline(self, worker_id: str, task_id: str, reason: str) -> None:
-        """Refuse a task; this worker is not handed the object again."""
-        raise NotImplementedError
+        """Refuse a task; this worker is not handed the object again.
+
+        As many declines as workers were asked end its hand-out: it is labelled from the answers
+        it has, or fails as expired.
+        """
+        self._handout.decline(worker_id, task_id, reason)
 
     def advance(self) -> bool:
-        """Do what time and finished work ask for; True if anything was done."""
-        raise NotImplementedError
+        """Do what time and finished work ask for; True if anything was done.
 
-
-def _kind(request: Mapping[str, Any]) -> str | None:
-    arn = request["HumanTaskConfig"].get("PreHumanTaskLambdaArn", "")
-    found = {"BoundingBox": "label", "AdjustmentBoundingBox": "adjust"}
-    found["VerificationBoundingBox"] = "verify"
-    return found.get(arn.rpartition(":PRE-")[2])
+        Initialises jobs, ends leases, opens batches, settles what is over, writes output. May
+        take as long as reading or writing a manifest does; costs next to nothing when there is
+        nothing to do. While one thread is at it, another's call returns False at once. Crash
+        safe: whatever was cut off is taken up again. `while jobs.advance(): pass` brings all
+        jobs as far as the clock allows.
+        """
+        return self._clockwork.advance()
 
 
 def _unknown(name: str) -> Exception:

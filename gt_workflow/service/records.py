@@ -23,6 +23,7 @@ JOB_LIFE_SECONDS = 30 * 86_400.0  # BC: labeling jobs fail after 30 days
 DEFAULT_AVAILABILITY = 30 * 86_400  # of private and vendor work teams
 DEFAULT_MAX_CONCURRENT = 1000
 OUTPUT_MANIFEST = "/manifests/output/output.manifest"
+MAX_FAILURE_REASON = 1024
 
 
 @dataclass(frozen=True, slots=True)
@@ -210,6 +211,11 @@ def job_of(row: Row[Any]) -> Job:
     fields["request"] = _requests.decode(fields["request"])
     fields["labels"] = _labels.decode(fields["labels"] or "[]")
     return Job(**fields)
+
+
+def read_job(connection: Connection, job_id: int) -> Job:
+    """Return one job as it stands now."""
+    return job_of(connection.execute(select_jobs().where(jobs.c.id == job_id)).one())
 
 
 def move(connection: Connection, job: Job, status: str, *, now: float, **values: Any) -> bool:

@@ -1,0 +1,124 @@
+"""From the stored answers of one object to the label that is stored with it."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any, Final
+
+import msgspec
+from sqlalchemy import Connection, select
+
+from gt_workflow.core import consolidate
+from gt_workflow.core.consolidate import LabelledBox
+from gt_workflow.service import answers, audit
+from gt_workflow.service.records import Job, moment
+from gt_workflow.service.store import tasks
+
+ROUNDING: Final = 0.5  # pixels
+
+
+@dataclass(frozen=True, slots=True)
+class Given:
+    """One worker's stored answer; `content` as `Answer.to_json` wrote it."""
+
+    worker: str
+    content: str
+
+
+def given(connection: Connection, job_id: int, indexes: Sequence[int]) -> dict[int, list[Given]]:
+    """Return these objects' answers by object, each in the order they were submitted in."""
+    rows = connection.execute(
+        select(tasks.c.idx, tasks.c.worker_id, tasks.c.answer)
+        .where(tasks.c.job_id == job_id, tasks.c.idx.in_(indexes), tasks.c.state == "submitted")
+        .order_by(tasks.c.idx, tasks.c.closed, tasks.c.worker_id)
+    )
+    found: dict[int, list[Given]] = {}
+    for row in rows:
+        found.setdefault(row.idx, []).append(Given(worker=row.worker_id, content=row.answer))
+    return found
+
+
+def label(
+    job: Job, *, line: bytes, size: tuple[int, int], given: Sequence[Given], created: float
+) -> str:
+    """Return the object's label as stored: JSON with `value` and `metadata`.
+
+    The two are what the output manifest shows under the job's label attribute and under
+    `<attribute>-metadata`. At least one answer; `size` is the raster's.
+    """
+    width, height = size
+    checked = [
+        answers.check(
+            json.loads(one.content), kind=job.kind, labels=job.labels, width=width, height=height
+        )
+        for one in given
+    ]
+    value: Any
+    if job.kind == "verify":
+        verdict = consolidate.verification(
+            [
+                consolidate.WorkerVerdict(one.worker, answer.category or "", answer.comment)
+                for one, answer in zip(given, checked, strict=True)
+            ],
+            categories=job.labels,
+        )
+        value = consolidate.verification_value(verdict)
+        metadata = consolidate.verification_metadata(
+            verdict, job_name=job.name, human=True, created=moment(created)
+        )
+        return _stored(value, metadata)
+    drawn = [
+        consolidate.WorkerBoxes(one.worker, answer.boxes)
+        for one, answer in zip(given, checked, strict=True)
+    ]
+    status = None
+    if job.kind == "adjust":
+        shown = audit.shown(
+            line, audited=job.audited, own=job.attribute, kind=job.kind, labels=job.labels
+        ).within(width, height)
+        drawn = [
+            consolidate.WorkerBoxes(one.worker, _left_alone(shown, one.boxes)) for one in drawn
+        ]
+        status = consolidate.adjustment_status(shown, drawn)
+    boxes = consolidate.consolidate(drawn)
+    value = consolidate.label_value(boxes, labels=job.labels, width=width, height=height)
+    metadata = consolidate.label_metadata(
+        boxes,
+        labels=job.labels,
+        job_name=job.name,
+        human=True,
+        created=moment(created),
+        adjustment=status,
+    )
+    return _stored(value, metadata)
+
+
+def _left_alone(
+    shown: Sequence[LabelledBox], drawn: Sequence[LabelledBox]
+) -> tuple[LabelledBox, ...]:
+    """Give boxes that a worker did not touch their exact numbers back.
+
+    Pages answer in whole pixels, while a label averaged from several workers has fractions.
+    """
+    left = list(shown)
+    return tuple(_as_shown(left, one) for one in drawn)
+
+
+def _as_shown(left: list[LabelledBox], one: LabelledBox) -> LabelledBox:
+    label, box = one
+    for at, (name, other) in enumerate(left):
+        moved = (
+            box.left - other.left,
+            box.top - other.top,
+            box.width - other.width,
+            box.height - other.height,
+        )
+        if name == label and max(map(abs, moved)) <= ROUNDING:
+            return left.pop(at)
+    return one
+
+
+def _stored(value: Any, metadata: dict[str, Any]) -> str:
+    return msgspec.json.encode({"value": value, "metadata": metadata}).decode()

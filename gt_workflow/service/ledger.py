@@ -1,0 +1,262 @@
+"""The only writer of objects' states, tasks' ends and jobs' counters: one step a function.
+
+    waiting ──► active ──► labelled        skipped: it had the label when the job began
+                  │  └───► failed
+                  └──────► waiting again, when the job is stopped before anybody answered
+
+Every function works in the caller's write transaction and keeps these true: an object has no more
+leases and answers than workers were asked; `open` is how many workers it may still be handed to;
+`active` of its job counts the active objects; the job's counters count the closed ones. A
+function that returns a bool changes nothing where it returns False: the row has moved meanwhile.
+"""
+
+from __future__ import annotations
+
+from typing import Any, Literal
+
+from sqlalchemy import Connection, func, insert, select, update
+
+from gt_workflow.service.records import Job
+from gt_workflow.service.store import iterations, jobs, objects, tasks
+
+TaskEnd = Literal["returned", "declined", "expired", "withdrawn"]
+
+
+def slots(*, workers: int, answers: int, leases: int, declines: int) -> int:
+    """Return how many more workers an object may be handed to.
+
+    As many declines as workers were asked end the hand-out: it is not sent again (developer
+    guide, "Monitor Labeling Job Status").
+    """
+    return 0 if declines >= workers else max(0, workers - answers - leases)
+
+
+def complete(*, workers: int, answers: int, leases: int, declines: int) -> bool:
+    """Tell whether nobody will say more about an object."""
+    return answers >= workers or (declines >= workers and leases == 0)
+
+
+def open_batch(connection: Connection, job: Job, *, size: int, now: float) -> int:
+    """Make the next `size` waiting objects available; return how many there were."""
+    number = job.iteration + 1
+    waiting = (objects.c.job_id == job.id) & (objects.c.state == "waiting")
+    chosen = select(objects.c.idx).where(waiting).order_by(objects.c.idx).limit(size).subquery()
+    last = connection.execute(select(func.max(chosen.c.idx))).scalar()
+    if last is None:
+        return 0
+    active = connection.execute(
+        update(objects)
+        .where(waiting, objects.c.idx <= last)
+        .values(state="active", iteration=number, open=job.workers)
+    ).rowcount
+    connection.execute(insert(iterations).values(job_id=job.id, number=number, opened=now))
+    connection.execute(
+        update(jobs)
+        .where(jobs.c.id == job.id)
+        .values(iteration=number, batch_opened=now, active=active)
+    )
+    return active
+
+
+def close_batch(connection: Connection, job: Job, *, now: float) -> None:
+    """Note that every object of the open batch is closed; its files are named by this moment."""
+    connection.execute(
+        update(iterations)
+        .where(
+            iterations.c.job_id == job.id,
+            iterations.c.number == job.iteration,
+            iterations.c.closed.is_(None),
+        )
+        .values(closed=now)
+    )
+
+
+def lease(
+    connection: Connection,
+    job: Job,
+    idx: int,
+    *,
+    task: dict[str, Any],
+    size: tuple[int, int],
+) -> None:
+    """Hand an open object to a worker; `task` holds id, worker_id, accepted and lease_until."""
+    width, height = size
+    connection.execute(
+        update(objects)
+        .where(objects.c.job_id == job.id, objects.c.idx == idx)
+        .values(leases=objects.c.leases + 1, open=objects.c.open - 1, width=width, height=height)
+    )
+    connection.execute(
+        insert(tasks).values(
+            job_id=job.id, idx=idx, iteration=job.iteration, state="leased", **task
+        )
+    )
+
+
+def end_lease(
+    connection: Connection,
+    job: Job,
+    task_id: str,
+    *,
+    end: TaskEnd,
+    now: float,
+    reason: str | None = None,
+) -> bool:
+    """Take a leased task from its worker without an answer."""
+    idx = _end_task(connection, task_id, state=end, closed=now, reason=reason)
+    if idx is None:
+        return False
+    row = _standing(connection, job, idx)
+    if row is None:
+        return True
+    standing = {
+        "answers": row.answers,
+        "leases": row.leases - 1,
+        "declines": row.declines + (end == "declined"),
+    }
+    done = complete(workers=job.workers, **standing)
+    connection.execute(
+        update(objects)
+        .where(objects.c.job_id == job.id, objects.c.idx == idx)
+        .values(
+            **standing,
+            open=slots(workers=job.workers, **standing),
+            due=now if done else None,  # labels are computed outside of this transaction
+        )
+    )
+    return True
+
+
+def answer(
+    connection: Connection,
+    job: Job,
+    task_id: str,
+    *,
+    seen: tuple[int, int, int],
+    content: str,
+    label: str | None,
+    now: float,
+) -> bool:
+    """Store an answer, and with the object's last one its label.
+
+    `seen` are the answers, leases and declines that `label` was decided from.
+    """
+    idx = connection.execute(select(tasks.c.idx).where(tasks.c.id == task_id)).scalar_one()
+    row = _standing(connection, job, idx)
+    if row is None or (row.answers, row.leases, row.declines) != seen:
+        return False
+    if _end_task(connection, task_id, state="submitted", closed=now, answer=content) is None:
+        return False
+    standing = {"answers": row.answers + 1, "leases": row.leases - 1, "declines": row.declines}
+    connection.execute(
+        update(objects)
+        .where(objects.c.job_id == job.id, objects.c.idx == idx)
+        .values(**standing, open=slots(workers=job.workers, **standing))
+    )
+    if label is not None:
+        label_object(connection, job, idx, label=label, answers=row.answers + 1, now=now)
+    return True
+
+
+def label_object(
+    connection: Connection, job: Job, idx: int, *, label: str, answers: int, now: float
+) -> bool:
+    """Close an object with the label made from so many answers."""
+    changed = connection.execute(
+        _active(job, idx)
+        .where(objects.c.answers == answers)
+        .values(state="labelled", label=label, open=0, leases=0, due=None, closed=now)
+    ).rowcount
+    if changed:
+        _count(connection, job, now=now, human_labeled=jobs.c.human_labeled + 1)
+    return bool(changed)
+
+
+def fail_object(connection: Connection, job: Job, idx: int, *, reason: str, now: float) -> bool:
+    """Close an object that nobody has answered, with the reason why it has no label."""
+    changed = connection.execute(
+        _active(job, idx)
+        .where(objects.c.answers == 0)
+        .values(state="failed", failure=reason, open=0, leases=0, due=None, closed=now)
+    ).rowcount
+    if changed:
+        _count(connection, job, now=now, failed=jobs.c.failed + 1)
+    return bool(changed)
+
+
+def put_back(connection: Connection, job: Job, idx: int, *, now: float) -> bool:
+    """Leave an object that nobody has answered as it was, since the job ends."""
+    changed = connection.execute(
+        _active(job, idx)
+        .where(objects.c.answers == 0)
+        .values(state="waiting", iteration=None, open=0, leases=0, due=None)
+    ).rowcount
+    if changed:
+        _count(connection, job, now=now)
+    return bool(changed)
+
+
+def fail_unseen(connection: Connection, job: Job, idx: int, *, reason: str, now: float) -> bool:
+    """Close an object whose image no worker was shown; False if somebody could read it."""
+    shown = select(objects.c.width).where(objects.c.job_id == job.id, objects.c.idx == idx)
+    if connection.execute(shown).scalar() is not None:
+        return False
+    return fail_object(connection, job, idx, reason=reason, now=now)
+
+
+def rest(connection: Connection, job: Job, idx: int, *, until: float) -> None:
+    """Keep back an object whose image could not be read just now."""
+    connection.execute(_active(job, idx).values(open=0, due=until, retries=objects.c.retries + 1))
+
+
+def wake(connection: Connection, job: Job, idx: int) -> None:
+    """Make an object available that was kept back."""
+    row = _standing(connection, job, idx)
+    if row is not None:
+        left = slots(
+            workers=job.workers, answers=row.answers, leases=row.leases, declines=row.declines
+        )
+        connection.execute(_active(job, idx).values(open=left, due=None))
+
+
+def withdraw_tasks(connection: Connection, job: Job, idx: int, *, end: TaskEnd, now: float) -> None:
+    """Take an object's leased tasks from their workers; the object is closed by the caller."""
+    connection.execute(
+        update(tasks)
+        .where(tasks.c.job_id == job.id, tasks.c.idx == idx, tasks.c.state == "leased")
+        .values(state=end, closed=now)
+    )
+
+
+def _active(job: Job, idx: int) -> Any:
+    return update(objects).where(
+        objects.c.job_id == job.id, objects.c.idx == idx, objects.c.state == "active"
+    )
+
+
+def _count(connection: Connection, job: Job, *, now: float, **counters: Any) -> None:
+    """Take one object out of the batch and put it into a counter."""
+    connection.execute(
+        update(jobs)
+        .where(jobs.c.id == job.id)
+        .values(active=jobs.c.active - 1, modified=now, **counters)
+    )
+
+
+def _standing(connection: Connection, job: Job, idx: int) -> Any:
+    """Return an active object's answers, leases and declines; None if it is not active."""
+    return connection.execute(
+        select(objects.c.answers, objects.c.leases, objects.c.declines).where(
+            objects.c.job_id == job.id, objects.c.idx == idx, objects.c.state == "active"
+        )
+    ).first()
+
+
+def _end_task(connection: Connection, task_id: str, **values: Any) -> int | None:
+    """End a leased task; return its object's index, or None if it is not leased any more."""
+    return connection.execute(
+        update(tasks)
+        .where(tasks.c.id == task_id, tasks.c.state == "leased")
+        .values(**values)
+        .returning(tasks.c.idx)
+    ).scalar()

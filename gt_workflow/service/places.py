@@ -1,0 +1,110 @@
+"""Tasks as rows joined with their objects: whose they are, whether they are live, how they look."""
+
+from __future__ import annotations
+
+from typing import Any, Final
+
+from sqlalchemy import Connection, Row, Select, select
+
+from gt_workflow.core.boxes import Box
+from gt_workflow.core.consolidate import LabelledBox
+from gt_workflow.service import audit
+from gt_workflow.service.faults import conflict, forbidden, not_found
+from gt_workflow.service.images import source_ref
+from gt_workflow.service.records import Job, Task, moment, read_job
+from gt_workflow.service.store import objects, tasks
+
+_ENDED: Final = {
+    "submitted": "You have submitted an answer to this task already",
+    "returned": "You have returned this task",
+    "declined": "You have declined this task",
+    "expired": "The time for this task is over",
+    "withdrawn": "The labeling job takes no more answers",
+}
+
+
+def query() -> Select[Any]:
+    """Return the query for tasks, each with its object, for the caller to narrow."""
+    return select(
+        tasks.c.id,
+        tasks.c.job_id,
+        tasks.c.idx,
+        tasks.c.worker_id,
+        tasks.c.state,
+        tasks.c.accepted,
+        tasks.c.lease_until,
+        tasks.c.answer,
+        objects.c.line,
+        objects.c.state.label("object_state"),
+        objects.c.width,
+        objects.c.height,
+        objects.c.answers,
+        objects.c.leases,
+        objects.c.declines,
+    ).join(objects, (objects.c.job_id == tasks.c.job_id) & (objects.c.idx == tasks.c.idx))
+
+
+def own(connection: Connection, worker_id: str, task_id: str) -> tuple[Row[Any], Job]:
+    """Return a worker's own task, live or not, and its job; another's is a `Fault`."""
+    place = connection.execute(query().where(tasks.c.id == task_id)).first()
+    if place is None:
+        raise not_found("There is no such task")
+    if place.worker_id != worker_id:
+        raise forbidden("The task is another worker's")
+    return place, read_job(connection, place.job_id)
+
+
+def check_live(place: Row[Any], job: Job, now: float) -> None:
+    """Refuse to go on with a task that is not the worker's any more."""
+    if place.state != "leased":
+        raise conflict(_ENDED[place.state])
+    check_takes_answers(job)
+    if place.lease_until <= now:
+        raise conflict(_ENDED["expired"])
+    if place.object_state != "active":
+        raise conflict(_ENDED["withdrawn"])
+
+
+def check_takes_answers(job: Job) -> None:
+    """Refuse to go on with a job that is stopping or at its end."""
+    if not job.takes_answers:
+        raise conflict(_ENDED["withdrawn"])
+
+
+def task(job: Job, place: Row[Any]) -> Task:
+    """Return what a worker is given."""
+    boxes: tuple[LabelledBox, ...] = ()
+    if job.kind != "label":
+        boxes = audit.shown(
+            place.line, audited=job.audited, own=job.attribute, kind=job.kind, labels=job.labels
+        ).within(place.width, place.height)
+    human = job.request.human
+    return Task(
+        id=place.id,
+        job_arn=job.arn,
+        job_name=job.name,
+        region=job.region,
+        index=place.idx,
+        kind=job.kind,
+        title=human.title,
+        description=human.description,
+        labels=job.labels,
+        object_uri=source_ref(place.line),
+        width=place.width,
+        height=place.height,
+        boxes=tuple(_dict(label, box) for label, box in boxes),
+        line=place.line,
+        template_uri=human.ui["UiTemplateS3Uri"],
+        accepted=moment(place.accepted),
+        lease_until=moment(place.lease_until),
+    )
+
+
+def _dict(label: str, box: Box) -> dict[str, Any]:
+    return {
+        "label": label,
+        "left": box.left,
+        "top": box.top,
+        "width": box.width,
+        "height": box.height,
+    }
