@@ -223,10 +223,12 @@ class UploadStore(Protocol):
         condition: Condition = ...,
         *,
         full_checksum: bool = False,
+        checksums: Mapping[str, str] | None = None,
     ) -> Object:
         """Join parts to the object and forget the upload.
 
-        `full_checksum` asks for the checksum of the whole instead of the parts' checksums.
+        `full_checksum` asks for the checksum of the whole instead of the parts' checksums;
+        `checksums` is what it must amount to.
         """
         ...
 

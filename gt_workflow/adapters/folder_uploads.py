@@ -117,14 +117,20 @@ class FolderUploads:
         condition: Condition = _ALWAYS,
         *,
         full_checksum: bool = False,
+        checksums: Mapping[str, str] | None = None,
     ) -> Object:
-        """Join parts to the object and forget the upload."""
+        """Join parts to the object and forget the upload; see `UploadStore`."""
         uri = f"s3://{upload.bucket}/{upload.key}"
         chosen = _chosen(self._parts(upload), list(claims), uri)
         digest = hashlib.md5(usedforsecurity=False)
         for part, _ in chosen:
             digest.update(bytes.fromhex(part.etag))
         attributes = self._with_checksums(upload, chosen, full=full_checksum)
+        for name, value in (checksums or {}).items():
+            if attributes.checksums.get(name, value) != value:
+                raise RefusedError(
+                    "BadDigest", f"the {name.upper()} of the whole is another", uri=uri
+                )
         writer = self._writer(upload.bucket, upload.key)
         try:
             with translated(uri):
