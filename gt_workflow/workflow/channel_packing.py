@@ -1,0 +1,111 @@
+"""Every image is read, checked against its label and handed to the writers, in order."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+
+from gt_workflow.config import Form
+from gt_workflow.core.split import SIDES, Side
+from gt_workflow.errors import DataError, ObjectNotFoundError
+from gt_workflow.ports import Progress, Storage
+from gt_workflow.workflow.channel_images import RasterError, check, load
+from gt_workflow.workflow.channel_plan import ConvertPlan
+from gt_workflow.workflow.channel_report import Event
+from gt_workflow.workflow.channel_samples import Samples
+from gt_workflow.workflow.channel_survey import SideCounts
+from gt_workflow.workflow.channel_writers import Writer
+
+STEP = 100
+"""Images between two calls of progress."""
+
+
+@dataclass(slots=True)
+class Packed:
+    """What became of a plan's images; `sides` counts those that the channels hold."""
+
+    sides: dict[Side, SideCounts] = field(
+        default_factory=lambda: {name: SideCounts() for name in SIDES}
+    )
+    refused: list[Event] = field(default_factory=list)
+    content_types: set[str] = field(default_factory=set)
+
+    def warnings(self, plan: ConvertPlan) -> tuple[str, ...]:
+        """Say what is likely to hurt, by what the channels hold instead of what was planned."""
+        found = replace(plan.survey, sides=self.sides).warnings()
+        if self.refused:
+            found.append(f"{len(self.refused)} images could not be used; the report names them")
+        return tuple(found)
+
+
+def pack(
+    plan: ConvertPlan,
+    samples: Samples,
+    writers: Mapping[Form, Writer],
+    *,
+    storage: Storage,
+    progress: Progress,
+) -> Packed:
+    """Read and check every image, hand it to the writers.
+
+    Once an image has been refused that must not be, the others are only checked, so that the
+    report names all of them at once.
+    """
+    settings, packed = plan.settings, Packed()
+    names = {entry.class_id: entry.name for entry in plan.classes}
+    whole = any(writer.needs_whole_images for writer in writers.values())
+    writing = True
+    for number, sample in enumerate(samples):
+        if number % STEP == 0:
+            progress("converting", number, len(samples))
+        try:
+            image, raster = load(storage, sample.source_ref, whole=whole)
+            check(
+                raster,
+                width=sample.width,
+                height=sample.height,
+                any_mode=settings.other_modes == "pass",
+            )
+        except (ObjectNotFoundError, RasterError) as error:
+            missing = isinstance(error, ObjectNotFoundError)
+            event = Event(
+                line=sample.line,
+                what="image missing" if missing else "image unusable",
+                source_ref=sample.source_ref,
+                why=None if missing else str(error),
+            )
+            packed.refused.append(event)
+            writing = writing and settings.on_bad_line == "skip"
+            continue
+        if not writing:
+            continue
+        packed.sides[sample.side].add([names[class_id] for class_id, *_ in sample.objects])
+        if sample.objects:
+            packed.content_types.add(raster.content_type)
+        for writer in writers.values():
+            writer.add(sample, image, raster)
+    progress("converting", len(samples), len(samples))
+    packed.refused.sort(key=lambda event: event.line or 0)
+    return packed
+
+
+def refusal(plan: ConvertPlan, packed: Packed) -> DataError | None:
+    """Say why no channel may appear, if so."""
+    settings = plan.settings
+    if packed.refused and settings.on_bad_line == "stop":
+        first = packed.refused[0]
+        return DataError(
+            f"{first.source_ref}: {first.why or 'there is no such image'}. Of this manifest's "
+            f"images {len(packed.refused)} cannot be used; {settings.folder}/report.json names "
+            "them. Repair them, or leave them out with --on-bad-line skip",
+            uri=settings.manifest,
+            line=first.line,
+        )
+    for side in SIDES:
+        if not packed.sides[side].images:
+            return DataError(
+                f"no image is left for {side}: {len(packed.refused)} cannot be used; "
+                f"{settings.folder}/report.json names them",
+                uri=settings.manifest,
+            )
+    return None

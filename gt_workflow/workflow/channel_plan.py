@@ -1,0 +1,155 @@
+"""What `convert` is asked, what it will do and what it did: settings, plan, receipt."""
+
+from __future__ import annotations
+
+from dataclasses import asdict, dataclass
+from typing import Any, Literal
+
+from gt_workflow.config import FORMS, Form
+from gt_workflow.core.split import SIDES, Side
+from gt_workflow.errors import UsageError
+from gt_workflow.workflow import channels
+from gt_workflow.workflow.channel_labels import ChannelClass
+from gt_workflow.workflow.channel_survey import SideCounts, Survey
+
+
+@dataclass(frozen=True, slots=True)
+class ConvertSettings:
+    """What to convert, into what, and what to do with what does not fit.
+
+    `manifest` and `out` are paths or `s3://` addresses. `attribute` is needed only where several
+    jobs labelled the same lines. `validation` is the share of origins, `salt` makes another split.
+    `classes` fixes names and order of the classes, so that their ids stay what an older model has
+    learnt. Lines and images that cannot be used stop the run, or are left out and reported.
+    `keep_empty="validation"` keeps images with nothing on them there, in RecordIO alone.
+    `min_side` is in pixels, at least 1. `other_modes="pass"` packs CMYK, 16-bit and transparent
+    images as they are; MXNet makes three channels of them. `upload_to` is where a local `out` will
+    be copied, for the request blocks.
+    """
+
+    manifest: str
+    out: str
+    attribute: str | None = None
+    forms: tuple[Form, ...] = FORMS
+    validation: float = 0.2
+    salt: str = ""
+    classes: tuple[str, ...] | None = None
+    on_bad_line: Literal["stop", "skip"] = "stop"
+    keep_empty: Literal["drop", "validation"] = "drop"
+    min_side: float = 1.0
+    order: Literal["shuffled", "manifest"] = "shuffled"
+    other_modes: Literal["refuse", "pass"] = "refuse"
+    upload_to: str | None = None
+
+    def __post_init__(self) -> None:
+        """Refuse what makes no sense; UsageError names the setting."""
+        if not self.out.rstrip("/"):
+            raise UsageError("out: name a folder or an s3:// prefix")
+        if not self.forms or len(set(self.forms)) < len(self.forms) or set(self.forms) - set(FORMS):
+            raise UsageError(f"forms: choose from {', '.join(FORMS)}, each once")
+        if not 0 < self.validation < 1:
+            raise UsageError("validation: a share between 0 and 1; training needs both channels")
+        if not self.min_side >= 1:
+            raise UsageError("min_side: at least 1 pixel; detectors drop smaller boxes unseen")
+        if self.classes is not None and (
+            not self.classes or len(set(self.classes)) < len(self.classes)
+        ):
+            raise UsageError("classes: name at least one, each once")
+        if self.upload_to is not None and not self.upload_to.startswith("s3://"):
+            raise UsageError("upload_to: an s3:// address")
+
+    @property
+    def folder(self) -> str:
+        """`out` without a slash at its end."""
+        return self.out.rstrip("/")
+
+    @property
+    def base(self) -> str:
+        """The address under which a training job will read the channels."""
+        if self.upload_to is not None:
+            return self.upload_to.rstrip("/")
+        return self.folder if self.out.startswith("s3://") else channels.PLACEHOLDER
+
+
+@dataclass(frozen=True, slots=True)
+class ConvertPlan:
+    """What a run will do; counts are of the manifest, before any image has been looked at."""
+
+    settings: ConvertSettings
+    manifest_sha256: str
+    attribute: str
+    survey: Survey
+    warnings: tuple[str, ...]
+
+    @property
+    def classes(self) -> tuple[ChannelClass, ...]:
+        """The channel's classes, in the order of their ids."""
+        return self.survey.classes
+
+    @property
+    def label_width(self) -> int:
+        """Floats of the widest label on either side."""
+        return channels.label_width(self.survey.sides.values())
+
+    def counts(self, side: Side) -> SideCounts:
+        """Return the counts of one side."""
+        return self.survey.sides[side]
+
+    def digest(self, form: Form) -> str:
+        """Hash what decides about a form's bytes."""
+        settings = asdict(self.settings)
+        for name in ("manifest", "out", "forms", "upload_to"):
+            del settings[name]
+        return channels.digest_of(
+            {
+                **settings,
+                "form": form,
+                "base": self.settings.base,
+                "manifest": self.manifest_sha256,
+            }
+        )
+
+    def to_dict(self) -> dict[str, Any]:
+        """Give the plan for JSON."""
+        return {
+            "manifest": self.settings.manifest,
+            "manifest_sha256": self.manifest_sha256,
+            "attribute": self.attribute,
+            "forms": list(self.settings.forms),
+            "out": self.settings.folder,
+            "classes": [asdict(entry) for entry in self.classes],
+            "lines": self.survey.to_dict(),
+            **{side: self.counts(side).to_dict(self.classes) for side in SIDES},
+            "label_width": self.label_width,
+            "warnings": list(self.warnings),
+        }
+
+
+@dataclass(frozen=True, slots=True)
+class ConvertReceipt:
+    """What a run did: each form's `channel.json`, and which forms stood already."""
+
+    out: str
+    channels: tuple[dict[str, Any], ...]
+    unchanged: tuple[Form, ...]
+    report: str | None
+    warnings: tuple[str, ...]
+    refused: int = 0
+
+    def to_dict(self) -> dict[str, Any]:
+        """Give the receipt for JSON; `report` is absent if nothing had to be done."""
+        found = {
+            "out": self.out,
+            "channels": {
+                channel["form"]: channels.receipt_uri(self.out, channel["form"])
+                for channel in self.channels
+            },
+            "images": {
+                channel["form"]: {side: channel[side]["images"] for side in SIDES}
+                for channel in self.channels
+            },
+            "unchanged": list(self.unchanged),
+            "images_refused": self.refused,
+            "warnings": list(self.warnings),
+        }
+        return found if self.report is None else {**found, "report": self.report}

@@ -1,0 +1,141 @@
+"""From the manifest to samples in the channel's order, and a note of each line that gave none.
+
+Samples wait in a temporary file, so that memory holds sixteen bytes and a name per image, however
+many boxes there are. The order is shuffled by a hash of the image's address: MXNet shuffles only
+within what it has read ahead, and manifests come sorted by whoever named the photographs.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import tempfile
+from array import array
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import BinaryIO, Literal, cast
+
+import msgspec
+
+from gt_workflow.core.manifest import Record
+from gt_workflow.core.split import Side
+from gt_workflow.errors import DataError
+from gt_workflow.ports import Storage
+from gt_workflow.workflow.channel_labels import ChannelClass, Judged, judge
+from gt_workflow.workflow.channel_names import Names
+from gt_workflow.workflow.channel_report import Event, Spool
+from gt_workflow.workflow.channel_writers import Sample
+
+_CHUNK = 1 << 20
+
+
+@contextmanager
+def snapshot(storage: Storage, uri: str) -> Iterator[tuple[BinaryIO, str]]:
+    """Copy an object to a temporary file; give it and the SHA-256 of its bytes.
+
+    A stage that reads a manifest several times must see the same one each time.
+    """
+    digest = hashlib.sha256()
+    with tempfile.TemporaryFile() as copy:
+        with storage.open(uri) as file:
+            while chunk := file.read(_CHUNK):
+                digest.update(chunk)
+                copy.write(chunk)
+        copy.seek(0)
+        yield cast("BinaryIO", copy), digest.hexdigest()
+
+
+@dataclass(frozen=True, slots=True)
+class Rules:
+    """What decides about a line's place in the channels; see `ConvertSettings`."""
+
+    min_side: float
+    keep_empty: bool
+    order: Literal["shuffled", "manifest"]
+    salt: str
+    side_of: Callable[[str], Side]
+
+
+class Samples:
+    """The samples of a run, in order, and the notes made on the way."""
+
+    def __init__(self, samples: Spool, events: Spool, rejects: Spool) -> None:
+        """Use three empty spools."""
+        self._samples = samples
+        self._keys = array("Q")
+        self.events = events
+        self.rejects = rejects
+
+    def reject(self, raw: bytes, error: DataError) -> None:
+        """Keep a line that could not be read."""
+        self.rejects.append(raw + b"\n")
+        why = error.reason if error.field is None else f"{error.field}: {error.reason}"
+        self._note(Event(line=error.line, what="rejected", why=why))
+
+    def fill(
+        self, records: Iterator[Record], rules: Rules, classes: tuple[ChannelClass, ...]
+    ) -> None:
+        """Read all records once."""
+        ids = {entry.name: entry.class_id for entry in classes}
+        names = Names()
+        for record in records:
+            judged = judge(record, min_side=rules.min_side)
+            side = rules.side_of(record.origin)
+            kept_empty = judged.absence == "no boxes" and rules.keep_empty and side == "validation"
+            self._tell(judged, kept_empty=kept_empty)
+            if judged.label is None or not (judged.boxes or kept_empty):
+                continue
+            label = judged.label
+            sample = Sample(
+                line=record.line,
+                side=side,
+                source_ref=record.source_ref,
+                stem=names.stem(record.source_ref, line=record.line),
+                width=label.width,
+                height=label.height,
+                objects=[
+                    (
+                        ids[kept.annotation.label],
+                        kept.box.left,
+                        kept.box.top,
+                        kept.box.width,
+                        kept.box.height,
+                    )
+                    for kept in judged.boxes
+                ],
+                kept=[kept.index for kept in judged.boxes],
+                raw=record.raw,
+            )
+            self._samples.append(msgspec.msgpack.encode(sample))
+            self._keys.append(self._key(sample, rules))
+
+    def _key(self, sample: Sample, rules: Rules) -> int:
+        if rules.order == "manifest":
+            return sample.line
+        text = f"{rules.salt}\0{sample.source_ref}\0{sample.line}"
+        return int.from_bytes(hashlib.sha256(text.encode()).digest()[:8], "big")
+
+    def _tell(self, judged: Judged, *, kept_empty: bool) -> None:
+        line, ref = judged.record.line, judged.record.source_ref
+        if judged.absence is not None:
+            why = judged.record.failure.reason if judged.record.failure else None
+            if kept_empty:
+                why = "kept in validation"
+            self._note(Event(line=line, what=judged.absence, source_ref=ref, why=why))
+        for what, boxes in (
+            ("boxes clipped", judged.clipped),
+            ("boxes left out", judged.dropped),
+        ):
+            if boxes:
+                self._note(Event(line=line, what=what, source_ref=ref, boxes=list(boxes)))
+
+    def _note(self, event: Event) -> None:
+        self.events.append(msgspec.json.encode(event))
+
+    def __len__(self) -> int:
+        return len(self._samples)
+
+    def __iter__(self) -> Iterator[Sample]:
+        decode = msgspec.msgpack.Decoder(Sample).decode
+        for index in sorted(range(len(self._keys)), key=self._keys.__getitem__):
+            yield decode(self._samples[index])

@@ -1,0 +1,162 @@
+"""What a manifest holds, counted before anything is written: lines, boxes, classes, both sides.
+
+One pass over the lines, in flat memory but for eight bytes per image; a second one only if the
+rule for small sets (`core.split`) moves an origin.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections import Counter
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from gt_workflow.core.manifest import Record
+from gt_workflow.core.split import SIDES, Side, exceptions, side
+from gt_workflow.workflow.channel_labels import Absence, ChannelClass, ClassTable, Judged, judge
+
+
+@dataclass(slots=True)
+class SideCounts:
+    """One side of the split: images with boxes, their boxes by class name, images without."""
+
+    images: int = 0
+    boxes: Counter[str] = field(default_factory=Counter)
+    most_boxes: int = 0
+    without_boxes: int = 0
+
+    def add(self, names: list[str]) -> None:
+        """Count one image by the class names of its boxes; none means an image without boxes."""
+        if not names:
+            self.without_boxes += 1
+            return
+        self.images += 1
+        self.boxes.update(names)
+        self.most_boxes = max(self.most_boxes, len(names))
+
+    def to_dict(self, classes: tuple[ChannelClass, ...]) -> dict[str, Any]:
+        """Give the counts for JSON, every class with its number of boxes."""
+        return {
+            "images": self.images,
+            "images_without_boxes": self.without_boxes,
+            "boxes": self.boxes.total(),
+            "most_boxes_on_an_image": self.most_boxes,
+            "boxes_by_class": {entry.name: self.boxes[entry.name] for entry in classes},
+        }
+
+
+@dataclass(slots=True)
+class Survey:
+    """The counts of one manifest; a finished survey is not changed any more."""
+
+    attribute: str | None = None
+    lines: int = 0
+    people: int = 0
+    machine: int = 0
+    rejected: int = 0
+    absent: Counter[Absence] = field(default_factory=Counter)
+    clipped: int = 0
+    dropped: int = 0
+    repeated: int = 0
+    sides: dict[Side, SideCounts] = field(
+        default_factory=lambda: {name: SideCounts() for name in SIDES}
+    )
+    moved: dict[str, Side] = field(default_factory=dict)
+    classes: tuple[ChannelClass, ...] = ()
+
+    def to_dict(self) -> dict[str, Any]:
+        """Give the counts of lines and boxes for JSON."""
+        return {
+            "lines": self.lines,
+            "labelled": self.people + self.machine,
+            "labelled_by_people": self.people,
+            "labelled_by_machine": self.machine,
+            "failed": self.absent["failed"],
+            "untouched": self.absent["untouched"],
+            "rejected": self.rejected,
+            "without_boxes": self.absent["no boxes"],
+            "without_a_box_left": self.absent["no box left"],
+            "boxes_clipped": self.clipped,
+            "boxes_left_out": self.dropped,
+            "images_on_several_lines": self.repeated,
+        }
+
+    def warnings(self) -> list[str]:
+        """Say what is allowed but likely to hurt, one sentence each."""
+        train, validation = (self.sides[name] for name in SIDES)
+        found = []
+        for entry in self.classes:
+            if not train.boxes[entry.name] and validation.boxes[entry.name]:
+                found.append(f"class {entry.name!r} has boxes in validation only: it is not learnt")
+            elif not train.boxes[entry.name]:
+                found.append(f"class {entry.name!r} has no box at all")
+            elif not validation.boxes[entry.name]:
+                found.append(f"class {entry.name!r} has no box in validation: it is not measured")
+        for origin, to in self.moved.items():
+            found.append(f"origin {origin} was moved to {to}, which had no image otherwise")
+        if self.repeated:
+            found.append(f"{self.repeated} lines name an image that an earlier line names too")
+        return found
+
+
+def survey(
+    records: Callable[[], Iterator[Record]],
+    *,
+    validation: float,
+    salt: str,
+    min_side: float,
+    fixed_classes: tuple[str, ...] | None,
+    uri: str,
+) -> Survey:
+    """Count a manifest; `records` reads it from the beginning each time it is called.
+
+    Raises DataError for contradicting class maps, and whatever reading raises.
+    """
+    moved: dict[str, Side] = {}
+    for _ in range(2):
+        found = Survey(moved=moved)
+        classes = ClassTable(fixed_classes, uri=uri)
+
+        def origins(found: Survey = found, classes: ClassTable = classes) -> Iterator[str]:
+            """Count as a side effect; yield the origins that have boxes."""
+            seen: set[int] = set()
+            for record in records():
+                judged = judge(record, min_side=min_side)
+                where = side_of(record.origin, found.moved, validation=validation, salt=salt)
+                _count(found, classes, seen, judged, where)
+                if judged.boxes:
+                    yield record.origin
+
+        moved = exceptions(origins(), validation=validation, salt=salt)
+        found.classes = classes.classes()
+        if moved == found.moved:
+            break
+    return found
+
+
+def side_of(origin: str, moved: Mapping[str, Side], *, validation: float, salt: str) -> Side:
+    """Tell an origin's side, the rule for small sets included."""
+    return moved.get(origin) or side(origin, validation=validation, salt=salt)
+
+
+def _count(found: Survey, classes: ClassTable, seen: set[int], judged: Judged, where: Side) -> None:
+    record = judged.record
+    found.lines += 1
+    found.attribute = found.attribute or record.attribute
+    if judged.absence is not None:
+        found.absent[judged.absence] += 1
+    if judged.label is None:
+        return
+    if judged.label.human:
+        found.people += 1
+    else:
+        found.machine += 1
+    found.clipped += len(judged.clipped)
+    found.dropped += len(judged.dropped)
+    classes.add(judged.label.class_map, line=record.line)
+    if judged.absence != "no box left":
+        found.sides[where].add([kept.annotation.label for kept in judged.boxes])
+    key = int.from_bytes(hashlib.sha256(record.source_ref.encode()).digest()[:8], "big")
+    found.repeated += key in seen
+    seen.add(key)

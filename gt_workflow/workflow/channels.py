@@ -1,0 +1,182 @@
+"""A form's `channel.json`: what a training job has to be told, and the receipt of the form.
+
+It is written last. A run that finds one of its own digest leaves the form alone. While a form is
+being written `unfinished.json` stands in its place, so that what an interrupted run left behind
+is known as ours and cleared away: a stale image under a channel's prefix would be trained on.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterable, Iterator, Mapping
+from typing import Any
+
+import msgspec
+
+from gt_workflow.config import Form
+from gt_workflow.core import recordio
+from gt_workflow.core.requests import hyperparameters, input_data_config
+from gt_workflow.core.split import SIDES, Side
+from gt_workflow.errors import DataError, ObjectNotFoundError, StorageError, UsageError
+from gt_workflow.ports import Storage
+from gt_workflow.workflow.channel_labels import ChannelClass
+from gt_workflow.workflow.channel_survey import SideCounts
+
+VERSION = 1
+"""Counts up when the same manifest and settings would give other bytes."""
+
+PLACEHOLDER = "s3://BUCKET/PREFIX"
+"""Stands for the address to which a folder will be copied, where that was not said."""
+
+
+def receipt_uri(out: str, form: Form) -> str:
+    """Name a form's receipt."""
+    return f"{out}/{form}/channel.json"
+
+
+def _marker_uri(out: str, form: Form) -> str:
+    return f"{out}/{form}/unfinished.json"
+
+
+def digest_of(members: Mapping[str, Any]) -> str:
+    """Hash what decides about a form's bytes."""
+    encoded = msgspec.json.encode({**members, "version": VERSION}, order="deterministic")
+    return hashlib.sha256(encoded).hexdigest()
+
+
+def describe(
+    form: Form,
+    *,
+    base: str,
+    attribute: str,
+    classes: tuple[ChannelClass, ...],
+    sides: Mapping[Side, SideCounts],
+    content_type: str,
+) -> dict[str, Any]:
+    """Say what training on a form takes: classes, exact counts, request blocks to paste.
+
+    `base` is the address under which the form will be read.
+    """
+    width = label_width(sides.values())
+    if form == "manifest":
+        uris = {f"{side}_uri": f"{base}/manifest/{side}.manifest" for side in SIDES}
+        channels = input_data_config(form, **uris, attribute=attribute)
+    elif form == "recordio":
+        uris = {f"{side}_uri": f"{base}/recordio/{side}/" for side in SIDES}
+        channels = input_data_config(form, **uris)
+    else:
+        folders = [*SIDES, *(f"{side}_annotation" for side in SIDES)]
+        uris = {f"{folder}_uri": f"{base}/image/{folder}/" for folder in folders}
+        channels = input_data_config(form, **uris, content_type=content_type)
+    return {
+        "form": form,
+        "attribute": attribute,
+        "classes": [
+            {
+                "class_id": entry.class_id,
+                "name": entry.name,
+                "class_ids_in_manifest": list(entry.manifest_ids),
+            }
+            for entry in classes
+        ],
+        **{side: sides[side].to_dict(classes) for side in SIDES},
+        "label_width": width,
+        "training_input_mode": "Pipe" if form == "manifest" else "File",
+        "hyperparameters": hyperparameters(
+            classes=len(classes), samples=sides["train"].images, label_width=width
+        ),
+        "input_data_config": channels,
+    }
+
+
+def label_width(sides: Iterable[SideCounts]) -> int:
+    """Compute how many floats the widest label has; the container's default is 350."""
+    most = max((counts.most_boxes for counts in sides), default=0)
+    return recordio.HEADER_WIDTH + recordio.OBJECT_WIDTH * max(most, 1)
+
+
+def finished(storage: Storage, out: str, form: Form, digest: str) -> dict[str, Any] | None:
+    """Return a form's receipt if this very form was written before and its files still stand."""
+    receipt = _read(storage, receipt_uri(out, form))
+    if receipt is None or receipt.get("digest") != digest:
+        return None
+    files: dict[str, int] = receipt["files"]
+    for path, size in files.items():
+        try:
+            if storage.stat(f"{out}/{path}").size != size:
+                return None
+        except ObjectNotFoundError:
+            return None
+    # A run may have been killed between its last two steps.
+    storage.delete(_marker_uri(out, form))
+    return receipt
+
+
+def _read(storage: Storage, uri: str) -> dict[str, Any] | None:
+    """Read a receipt; None if there is none, or something that is none of ours."""
+    try:
+        with storage.open(uri) as file:
+            found = msgspec.json.decode(file.read())
+    except (ObjectNotFoundError, msgspec.DecodeError):
+        return None
+    return found if isinstance(found, dict) and isinstance(found.get("files"), dict) else None
+
+
+def refuse_strangers(storage: Storage, out: str, form: Form) -> None:
+    """Raise UsageError if a form's folder has files that no run of ours wrote."""
+    if _read(storage, receipt_uri(out, form)) or storage.exists(_marker_uri(out, form)):
+        return
+    if (stranger := next(_listed(storage, f"{out}/{form}/"), None)) is not None:
+        raise UsageError(
+            f"{stranger} was not written by convert, and what lies in a channel's folder is "
+            "trained on; choose an empty folder with --out"
+        )
+
+
+def begin(storage: Storage, out: str, form: Form, digest: str) -> None:
+    """Claim a form's folder: mark it unfinished and take back its receipt."""
+    with storage.create(_marker_uri(out, form)) as file:
+        file.write(msgspec.json.encode({"digest": digest}) + b"\n")
+    storage.delete(receipt_uri(out, form))
+
+
+def finish(
+    storage: Storage, out: str, form: Form, receipt: Mapping[str, Any], *, also: set[str]
+) -> None:
+    """Check what was written, clear away what an older run left, write the receipt.
+
+    `also` are the paths under `out` that are not in the receipt's `files`.
+    """
+    files: Mapping[str, int] = receipt["files"]
+    for path, size in files.items():
+        if (stored := storage.stat(f"{out}/{path}").size) != size:
+            raise StorageError(f"{stored} bytes of {size} were stored", uri=f"{out}/{path}")
+        if path.endswith(".rec"):
+            side = path.rpartition("/")[2].removesuffix(".rec")
+            _check_frames(storage, f"{out}/{path}", f"{out}/recordio/index/{side}.idx")
+    marker, final = _marker_uri(out, form), receipt_uri(out, form)
+    keep = {marker, final, *(f"{out}/{path}" for path in (*files, *also))}
+    for stale in [uri for uri in _listed(storage, f"{out}/{form}/") if uri not in keep]:
+        storage.delete(stale)
+    with storage.create(final) as file:
+        file.write(msgspec.json.format(msgspec.json.encode(receipt), indent=2) + b"\n")
+    storage.delete(marker)
+
+
+def _check_frames(storage: Storage, uri: str, index: str) -> None:
+    """Read the frames' heads back and compare their places with the index."""
+    with storage.open(uri) as file, storage.open(index) as lines:
+        expected = (int(line.split(b"\t")[1]) for line in lines)
+        for offset in recordio.read_offsets(file, uri=uri):
+            if next(expected, None) != offset:
+                raise DataError("the record is not where the index has it", uri=uri)
+        if next(expected, None) is not None:
+            raise DataError("there are fewer records than the index has", uri=uri)
+
+
+def _listed(storage: Storage, prefix: str) -> Iterator[str]:
+    try:
+        for found in storage.list(prefix):
+            yield found.uri
+    except ObjectNotFoundError:
+        return  # no bucket or folder yet

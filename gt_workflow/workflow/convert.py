@@ -1,0 +1,255 @@
+"""An output manifest becomes the detector's training channels, in up to three forms.
+
+`plan` reads the manifest alone: counts, classes, split, label width. `examine` looks at every
+image's head without writing. `run` reads every image once and writes all forms side by side; what
+cannot be used is listed in `OUT/report.json`, lines that cannot be read in `OUT/rejected.manifest`.
+The same manifest and settings give the same bytes, and a form that already stands is left alone.
+`channel_writers` says which files a form has, `channels` what its `channel.json` tells.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import ExitStack
+from dataclasses import replace
+from functools import partial
+from typing import Any, BinaryIO
+
+from gt_workflow.config import Form
+from gt_workflow.core.manifest import Record, attributes, read, split_lines
+from gt_workflow.core.split import SIDES
+from gt_workflow.errors import DataError
+from gt_workflow.ports import Progress, Storage
+from gt_workflow.workflow import channel_writers, channels
+from gt_workflow.workflow.channel_packing import STEP, Packed, pack, refusal
+from gt_workflow.workflow.channel_plan import ConvertPlan, ConvertReceipt, ConvertSettings
+from gt_workflow.workflow.channel_report import Event, Spool, write_report
+from gt_workflow.workflow.channel_samples import Rules, Samples, snapshot
+from gt_workflow.workflow.channel_survey import side_of, survey
+
+__all__ = ["ConvertPlan", "ConvertReceipt", "ConvertSettings", "examine", "plan", "run"]
+
+
+def plan(settings: ConvertSettings, *, storage: Storage, progress: Progress) -> ConvertPlan:
+    """Read the manifest and decide everything that can be decided without the images.
+
+    Raises DataError for a manifest that gives no two channels.
+    """
+    with snapshot(storage, settings.manifest) as (file, digest):
+        rejected: set[int | None] = set()  # lines; a second pass rejects the same ones
+
+        def records() -> Iterator[Record]:
+            return _records(
+                file,
+                settings,
+                reject=lambda _raw, error: rejected.add(error.line),
+                progress=progress,
+            )
+
+        found = survey(
+            records,
+            validation=settings.validation,
+            salt=settings.salt,
+            min_side=settings.min_side,
+            fixed_classes=settings.classes,
+            uri=settings.manifest,
+        )
+        found.rejected = len(rejected)
+        found.lines += found.rejected
+        images = [found.sides[side].images for side in SIDES]
+        if not any(images):
+            raise _nothing(file, settings)
+    if not all(images):
+        raise DataError(
+            "all boxes are on images of one origin; train and validation need an origin each",
+            uri=settings.manifest,
+        )
+    return ConvertPlan(
+        settings=settings,
+        manifest_sha256=digest,
+        attribute=settings.attribute or found.attribute or "",
+        survey=found,
+        warnings=tuple(found.warnings()),
+    )
+
+
+def _records(
+    file: BinaryIO,
+    settings: ConvertSettings,
+    *,
+    reject: Callable[[bytes, DataError], None],
+    progress: Progress,
+) -> Iterator[Record]:
+    uri = settings.manifest
+    file.seek(0)
+    lines = split_lines(file, uri=uri)
+    found = read(
+        lines,
+        uri=uri,
+        attribute=settings.attribute,
+        on_bad_line=settings.on_bad_line,
+        reject=reject,
+    )
+    for number, record in enumerate(found):
+        if number % STEP == 0:
+            progress("reading the manifest", number, 0)
+        yield record
+
+
+def _nothing(file: BinaryIO, settings: ConvertSettings) -> DataError:
+    """Say why there is nothing to train on."""
+    uri, wanted = settings.manifest, settings.attribute
+    file.seek(0)
+    if wanted is not None and settings.on_bad_line == "stop":
+        names = attributes(split_lines(file, uri=uri), uri=uri)
+        if wanted not in names:
+            known = ", ".join(names) or "no boxes at all"
+            return DataError(f"no line has boxes under {wanted!r}, there is {known}", uri=uri)
+    return DataError("no line has a box that could be trained on", uri=uri)
+
+
+def examine(plan: ConvertPlan, *, storage: Storage, progress: Progress) -> tuple[Event, ...]:
+    """Look at the head of every image that a run would read; name those that cannot be used."""
+    with ExitStack() as temporary:
+        samples = _collect(plan, storage, progress, temporary)
+        return tuple(pack(plan, samples, {}, storage=storage, progress=progress).refused)
+
+
+def run(plan: ConvertPlan, *, storage: Storage, progress: Progress) -> ConvertReceipt:
+    """Write the channels that do not stand yet.
+
+    Raises DataError if the manifest has changed since it was planned, if an image cannot be used
+    and lines are not to be skipped, or if a side has no image left: then no channel appears, and
+    the report tells why. UsageError if `out` holds files of somebody else.
+    """
+    settings, out = plan.settings, plan.settings.folder
+    standing = {
+        form: receipt
+        for form in settings.forms
+        if (receipt := channels.finished(storage, out, form, plan.digest(form))) is not None
+    }
+    pending = [form for form in settings.forms if form not in standing]
+    if not pending:
+        return ConvertReceipt(
+            out=out,
+            channels=tuple(standing.values()),
+            unchanged=settings.forms,
+            report=None,
+            warnings=plan.warnings,
+        )
+    for form in pending:
+        channels.refuse_strangers(storage, out, form)
+    with ExitStack() as temporary:
+        samples = _collect(plan, storage, progress, temporary)
+        for form in pending:
+            channels.begin(storage, out, form, plan.digest(form))
+        with ExitStack() as outputs:
+            writers = {
+                form: channel_writers.open_writer(
+                    form,
+                    out=out,
+                    storage=storage,
+                    stack=outputs,
+                    attribute=plan.attribute,
+                    classes=plan.classes,
+                )
+                for form in pending
+            }
+            packed = pack(plan, samples, writers, storage=storage, progress=progress)
+            error = refusal(plan, packed)
+            report = _report(plan, samples, packed, storage=storage, finished=error is None)
+            if error is not None:
+                raise error
+        made = {
+            form: _receipt(plan, form, packed, writer.files) for form, writer in writers.items()
+        }
+        for form, writer in writers.items():
+            channels.finish(storage, out, form, made[form], also=writer.written)
+    return ConvertReceipt(
+        out=out,
+        channels=tuple({**standing, **made}[form] for form in settings.forms),
+        unchanged=tuple(standing),
+        report=report,
+        refused=len(packed.refused),
+        warnings=packed.warnings(plan),
+    )
+
+
+def _collect(
+    plan: ConvertPlan, storage: Storage, progress: Progress, temporary: ExitStack
+) -> Samples:
+    """Read the planned manifest once more and keep what the channels take of it."""
+    settings = plan.settings
+    samples = Samples(Spool(temporary), Spool(temporary), Spool(temporary))
+    rules = Rules(
+        min_side=settings.min_side,
+        keep_empty=settings.keep_empty == "validation",
+        order=settings.order,
+        salt=settings.salt,
+        side_of=partial(
+            side_of,
+            moved=plan.survey.moved,
+            validation=settings.validation,
+            salt=settings.salt,
+        ),
+    )
+    with snapshot(storage, settings.manifest) as (file, digest):
+        if digest != plan.manifest_sha256:
+            raise DataError("has changed since the conversion was planned", uri=settings.manifest)
+        records = _records(file, settings, reject=samples.reject, progress=progress)
+        samples.fill(records, rules, plan.classes)
+    return samples
+
+
+def _report(
+    plan: ConvertPlan,
+    samples: Samples,
+    packed: Packed,
+    *,
+    storage: Storage,
+    finished: bool,
+) -> str:
+    """Write what was left out and why; return where."""
+    out = plan.settings.folder
+    rejects = f"{out}/rejected.manifest"
+    if len(samples.rejects):
+        with storage.create(rejects) as file:
+            file.writelines(samples.rejects)
+    else:
+        storage.delete(rejects)
+    summary = {
+        "manifest": plan.settings.manifest,
+        "manifest_sha256": plan.manifest_sha256,
+        "attribute": plan.attribute,
+        "finished": finished,
+        "counts": plan.survey.to_dict() | {"images_refused": len(packed.refused)},
+        "warnings": list(packed.warnings(plan)) if finished else list(plan.warnings),
+    }
+    uri = f"{out}/report.json"
+    write_report(storage, uri, summary, lines=samples.events, images=packed.refused)
+    return uri
+
+
+def _receipt(
+    plan: ConvertPlan, form: Form, packed: Packed, files: Mapping[str, int]
+) -> dict[str, Any]:
+    """Make a form's `channel.json`."""
+    sides = packed.sides
+    if form != "recordio":
+        sides = {side: replace(counts, without_boxes=0) for side, counts in sides.items()}
+    types = sorted(packed.content_types)
+    return {
+        **channels.describe(
+            form,
+            base=plan.settings.base,
+            attribute=plan.attribute,
+            classes=plan.classes,
+            sides=sides,
+            content_type=types[0] if len(types) == 1 else "application/x-image",
+        ),
+        "manifest": plan.settings.manifest,
+        "manifest_sha256": plan.manifest_sha256,
+        "warnings": list(packed.warnings(plan)),
+        "files": dict(files),
+        "digest": plan.digest(form),
+    }
