@@ -7,6 +7,8 @@ conventions (corners, fractions) exist only where a format is read or written.
 
 from __future__ import annotations
 
+import math
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 
@@ -51,7 +53,8 @@ def iou(a: Box, b: Box) -> float:
     """Return intersection over union (Jaccard), 0 to 1; two empty boxes have 0."""
     shared = intersection(a, b)
     union = a.area + b.area - shared
-    return shared / union if union > 0 else 0.0
+    # A sum of edges may be a last bit off, so that equal boxes share more than they have.
+    return min(1.0, shared / union) if union > 0 else 0.0
 
 
 def clip(box: Box, *, width: float, height: float) -> Box | None:
@@ -68,12 +71,17 @@ def clip(box: Box, *, width: float, height: float) -> Box | None:
     return Box.from_corners(left, top, right, bottom)
 
 
-def mean(boxes: list[Box]) -> Box:
-    """Average boxes edge by edge; at least one."""
-    count = len(boxes)
+def mean(boxes: Sequence[Box]) -> Box:
+    """Average boxes edge by edge; at least one. Their order does not matter, to the last bit."""
     return Box(
-        sum(box.left for box in boxes) / count,
-        sum(box.top for box in boxes) / count,
-        sum(box.width for box in boxes) / count,
-        sum(box.height for box in boxes) / count,
+        _mean([box.left for box in boxes]),
+        _mean([box.top for box in boxes]),
+        _mean([box.width for box in boxes]),
+        _mean([box.height for box in boxes]),
     )
+
+
+def _mean(values: list[float]) -> float:
+    # From the least upwards, so that equal values give exactly that value.
+    least = min(values)
+    return least + math.fsum([value - least for value in values]) / len(values)

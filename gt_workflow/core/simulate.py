@@ -66,12 +66,12 @@ def answer_boxes(
                 name = others[int(dice.share("which", index) * len(others))]
             answer.append((name, drawn))
     if labels and dice.share("false", 0) < noise.false_box:
-        wide = max(_SMALLEST, round(width * (0.05 + 0.25 * dice.share("wide", 0))))
-        high = max(_SMALLEST, round(height * (0.05 + 0.25 * dice.share("high", 0))))
-        left = round((width - wide) * dice.share("left", 0))
-        top = round((height - high) * dice.share("top", 0))
+        wide = max(_SMALLEST, _whole(width * (0.05 + 0.25 * dice.share("wide", 0))))
+        high = max(_SMALLEST, _whole(height * (0.05 + 0.25 * dice.share("high", 0))))
+        left = _whole((width - wide) * dice.share("left", 0))
+        top = _whole((height - high) * dice.share("top", 0))
         name = labels[int(dice.share("name", 0) * len(labels))]
-        answer.append((name, Box(float(left), float(top), wide, high)))
+        answer.append((name, Box(left, top, wide, high)))
     return answer
 
 
@@ -79,11 +79,15 @@ def _shaken(box: Box, position: float, dice: _Dice, index: int) -> Box:
     if position == 0:
         return box
     across, down = position * box.width, position * box.height
-    left = round(box.left + across * dice.normal("left", index))
-    top = round(box.top + down * dice.normal("top", index))
-    right = round(box.right + across * dice.normal("right", index))
-    bottom = round(box.bottom + down * dice.normal("bottom", index))
-    return Box(float(left), float(top), max(_SMALLEST, right - left), max(_SMALLEST, bottom - top))
+    left = _whole(box.left + across * dice.normal("left", index))
+    top = _whole(box.top + down * dice.normal("top", index))
+    right = _whole(box.right + across * dice.normal("right", index))
+    bottom = _whole(box.bottom + down * dice.normal("bottom", index))
+    return Box(left, top, max(_SMALLEST, right - left), max(_SMALLEST, bottom - top))
+
+
+def _whole(value: float) -> float:
+    return float(round(value))
 
 
 class _Dice:

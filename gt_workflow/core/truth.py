@@ -83,11 +83,12 @@ def from_manifest(records: Iterable[Record]) -> dict[str, Boxes]:
 def _names(record: Record) -> tuple[str, ...]:
     """Return what a photograph is called on its line: here, at its origin, by its owner."""
     photograph = msgspec.json.decode(record.raw, type=_Named).photograph
-    return (record.source_ref, record.origin, *([photograph] if photograph else []))
+    names = (record.source_ref, record.origin, photograph)
+    return tuple([name for name in names if isinstance(name, str) and name])
 
 
 class _Named(msgspec.Struct):
-    photograph: str = ""
+    photograph: object = None  # somebody else's, perhaps
 
 
 def find(truth: Truth, *names: str) -> Boxes | None:

@@ -28,7 +28,7 @@ def test_known_overlaps():
 @given(boxes, boxes)
 def test_overlap_is_symmetric_and_a_share(a, b):
     assert iou(a, b) == iou(b, a)
-    assert 0 <= iou(a, b) <= 1 + 1e-9
+    assert 0 <= iou(a, b) <= 1
     assert 0 <= intersection(a, b) <= min(a.area, b.area) * (1 + 1e-9) + 1e-6
 
 
@@ -66,3 +66,13 @@ def test_the_mean_lies_between(several):
     for edge in ("left", "top", "width", "height", "right", "bottom"):
         values = [getattr(box, edge) for box in several]
         assert min(values) - 1e-6 <= getattr(middle, edge) <= max(values) + 1e-6
+
+
+@given(st.lists(boxes, min_size=1, max_size=9), st.data())
+def test_the_mean_does_not_depend_on_the_order(several, data):
+    assert mean(several) == mean(data.draw(st.permutations(several)))
+
+
+@given(boxes, st.integers(1, 9))
+def test_the_mean_of_equal_boxes_is_that_box(box, count):
+    assert mean([box] * count) == box
