@@ -66,7 +66,6 @@ __all__ = [
 ]
 
 DEFAULT_CONCURRENT: Final = 1_000  # above it, AWS Support has to agree
-MAX_JOB_SECONDS: Final = 2_592_000  # `LabelingJobStoppingConditions`: a job expires after 30 days
 
 _JOB_NAME = re.compile(r"[a-zA-Z0-9](-*[a-zA-Z0-9]){0,62}")
 _ATTRIBUTE = re.compile(r"[a-zA-Z0-9](-*[a-zA-Z0-9]){0,126}")
