@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 class _Commands(typer.core.TyperGroup):
     """Typer would end an interrupted command with `Aborted!` and 1; ours says how to go on."""
 
-    def invoke(self, ctx: typer.Context) -> Any:
+    def invoke(self, ctx: Any) -> Any:
         """Run a command; Ctrl-C becomes an error like any other."""
         try:
             return super().invoke(ctx)

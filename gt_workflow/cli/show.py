@@ -13,6 +13,8 @@ from gt_workflow.workflow.follow import Snapshot
 if TYPE_CHECKING:
     from rich.progress import Progress, TaskID
 
+    from gt_workflow.workflow.convert import ConvertReceipt
+
 
 def data(value: Any) -> None:
     """Print one JSON object on stdout; what a script reads."""
@@ -112,3 +114,16 @@ def _duration(span: timedelta) -> str:
     if seconds < 5400:
         return f"{seconds / 60:.0f} min"
     return f"{seconds / 3600:.1f} h"
+
+
+def channels(receipt: ConvertReceipt) -> None:
+    """Say where the channels are, how much is in them, and where the report is."""
+    told = receipt.to_dict()
+    for form, uri in told["channels"].items():
+        sides = told["images"][form]
+        counts = f"{sides['train']} train, {sides['validation']} validation"
+        line(f"channel {form}: {counts}: {uri}{' (unchanged)' * (form in receipt.unchanged)}")
+    for warning in receipt.warnings:
+        note(f"warning: {warning}")
+    if receipt.report:
+        line(f"left out, and why: {receipt.report}")

@@ -1,0 +1,69 @@
+"""`convert` and `demo`: files in, files out, no service."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+from gt_workflow import wiring
+from gt_workflow.cli import show
+from gt_workflow.config import Settings
+from gt_workflow.errors import UsageError
+from gt_workflow.workflow import convert as stage
+
+
+def convert(
+    settings: Settings,
+    manifest: str,
+    *,
+    attribute: str | None,
+    on_bad_line: Any,
+    keep_empty: Any,
+    dry_run: bool,
+    as_json: bool,
+) -> None:
+    """Convert an output manifest, or print what would be done."""
+    for flag, value, known in (
+        ("--on-bad-line", on_bad_line, ("stop", "skip")),
+        ("--keep-empty", keep_empty, ("drop", "validation")),
+    ):
+        if value not in known:
+            raise UsageError(f"{flag} is {' or '.join(known)}, not {value!r}")
+    with show.Narrator() as narrator, wiring.local(settings) as wired:
+        planned = stage.plan(
+            stage.ConvertSettings(
+                manifest=manifest,
+                out=settings.channels.out,
+                attribute=attribute,
+                forms=settings.channels.forms,
+                validation=settings.channels.validation,
+                on_bad_line=on_bad_line,
+                keep_empty=keep_empty,
+            ),
+            storage=wired.storage,
+            progress=narrator,
+        )
+        if dry_run:
+            show.data(planned.to_dict())
+            return
+        receipt = stage.run(planned, storage=wired.storage, progress=narrator)
+    if as_json:
+        show.data(receipt.to_dict())
+    else:
+        show.channels(receipt)
+
+
+def draw_demo(folder: Path, *, count: int, seed: int, as_json: bool) -> None:
+    """Draw the demo set; never into a folder that holds something."""
+    from gt_workflow.adapters.scenes import write_demo
+
+    if folder.exists() and any(folder.iterdir()):
+        raise UsageError(f"{folder} is not empty; name a new folder")
+    if count < 1:
+        raise UsageError("--count is at least 1")
+    write_demo(folder, count=count, seed=seed)
+    photographs, truth = folder / "photographs", folder / "truth.manifest"
+    if as_json:
+        show.data({"photographs": str(photographs), "truth": str(truth), "count": count})
+    else:
+        show.line(f"drew {count} scenes in {photographs}; their boxes are in {truth}")

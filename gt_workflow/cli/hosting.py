@@ -1,0 +1,68 @@
+"""`serve`, `open` and `invite`: the service and its worker page."""
+
+from __future__ import annotations
+
+import signal
+import threading
+
+from gt_workflow import wiring
+from gt_workflow.cli import show
+from gt_workflow.cli.following import newest
+from gt_workflow.config import Settings
+from gt_workflow.workflow import follow
+
+
+def serve(settings: Settings, *, host: str, port: int, as_json: bool) -> None:
+    """Run the service until Ctrl-C or SIGTERM."""
+    with wiring.backend(settings, host=host, port=port) as running:
+        page = running.page("me")
+        if as_json:
+            show.data({"address": running.address, "page": page, "root": settings.store.root})
+        else:
+            show.line(f"our own Ground Truth: {running.address}")
+            show.line(f"objects and answers:  {settings.store.root}")
+            show.line(f"worker page for you:  {page}")
+            show.line("for boto3 and the AWS CLI:")
+            show.line(f"  export AWS_ENDPOINT_URL={running.address}")
+            show.line(f"  export AWS_DEFAULT_REGION={settings.store.region}")
+            show.line("  export AWS_ACCESS_KEY_ID=any AWS_SECRET_ACCESS_KEY=any")
+            show.line(f"default work team: {running.workteam_arn}")
+        show.note("Ctrl-C ends it; every answer is kept")
+        _until_told()
+
+
+def open_page(settings: Settings, job: str | None, *, worker: str, as_json: bool) -> None:
+    """Print the page's address, and host the service for it if nobody else does."""
+    with wiring.local(settings) as wired, wiring.backend(settings) as running:
+        name = job or newest(running.ground_truth)
+        now = follow.look(name, ground_truth=running.ground_truth, clock=wired.clock)
+        page = running.page(worker)
+        if as_json:
+            show.data({"job": now.to_dict(), "page": page})
+        else:
+            show.line(page)
+        show.note(f"{name}: {now.status}, {now.left} left")
+        if running.hosting and not now.over:
+            show.note("the page is served until Ctrl-C; every answer is kept")
+            _until_told()
+
+
+def invite(settings: Settings, worker: str, *, as_json: bool) -> None:
+    """Print a personal link; the service need not run yet."""
+    with wiring.backend(settings) as running:
+        page = running.page(worker)
+        hosting = running.hosting
+    if as_json:
+        show.data({"worker": worker, "page": page})
+    else:
+        show.line(page)
+    if hosting:
+        show.note("nobody serves this folder yet: python -m gt_workflow serve")
+
+
+def _until_told() -> None:
+    """Wait for Ctrl-C or SIGTERM; either ends the service in good order."""
+    told = threading.Event()
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, lambda *_: told.set())
+    told.wait()

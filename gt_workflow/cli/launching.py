@@ -1,0 +1,216 @@
+"""`launch`: plan, carry out, follow, convert, and tell what came of it."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from gt_workflow import wiring
+from gt_workflow.cli import show
+from gt_workflow.config import Settings
+from gt_workflow.errors import DataError, InterruptedByUserError, UsageError
+from gt_workflow.workflow import contributions, convert, follow, templates
+from gt_workflow.workflow import launch as stage
+
+
+def write_settings_file(path: Path) -> None:
+    """Write the commented settings file; never over one that is there."""
+    text = templates.load(templates.SETTINGS)
+    try:
+        with path.open("x", encoding="utf-8") as file:
+            file.write(text)
+    except FileExistsError:
+        raise UsageError(f"{path} is there already; nothing was written") from None
+    except OSError as error:
+        raise UsageError(f"{path} cannot be written: {error.strerror}") from None
+    show.note(f"wrote {path}; edit it, then: python -m gt_workflow launch")
+
+
+def dry_run(settings: Settings, *, as_json: bool) -> None:
+    """Print the plan; nothing is created."""
+    with show.Narrator() as narrator, wiring.local(settings) as wired:
+        planned = _plan(settings, wired, narrator)
+    if as_json:
+        show.data(planned.to_dict())
+        return
+    _tell_photographs(planned)
+    show.line(f"labeling job {planned.name} (not created)")
+    show.line(f"channels: {planned.channels_uri} ({', '.join(settings.channels.forms)})")
+    show.line(f"cost: {planned.cost.tasks} tasks, {planned.cost.total} USD (your own service)")
+    show.line("request:")
+    show.data(planned.request)
+
+
+def launch(settings: Settings, *, waits: bool, as_json: bool) -> None:
+    """Carry the main job out, or as much of it as has not been done yet."""
+    with show.Narrator() as narrator, wiring.local(settings) as wired:
+        planned = _plan(settings, wired, narrator)
+        _tell_photographs(planned)
+        with wiring.backend(settings) as running:
+            new = stage.run(
+                planned,
+                storage=wired.storage,
+                engine=wired.engine,
+                images=wired.images,
+                folders=wired.folders,
+                ground_truth=running.ground_truth,
+                progress=narrator,
+            )
+            show.note(
+                f"labeling job {planned.name} {'created' if new else 'was there; going on with it'}"
+            )
+            if not waits:
+                _tell_created(planned.name, new=new, as_json=as_json)
+                return
+            with _labelers(settings, wired, running, planned.name) as check:
+                end = _follow(planned.name, wired, running, narrator, check)
+        names = {worker.id: worker.name for worker in running.workers.list()}
+        result = _finish(settings, wired, planned, end, narrator)
+        drawn = contributions.count(end.output_uri or "", storage=wired.storage)
+    by_worker = {
+        names.get(worker, worker): {"tasks": tasks, "boxes": drawn.boxes[worker]}
+        for worker, tasks in sorted(drawn.tasks.items(), key=lambda item: names.get(*item[:1] * 2))
+    }
+    summary = {"job": end.to_dict(), "workers": by_worker, "channels": result.to_dict()}
+    if as_json:
+        show.data(summary)
+    else:
+        _tell_end(end, by_worker, result)
+
+
+def _plan(settings: Settings, wired: wiring.Local, narrator: show.Narrator) -> stage.LaunchPlan:
+    planned = stage.plan(
+        settings,
+        place=wired.place,
+        instructions=_instructions(settings.job.instructions),
+        storage=wired.storage,
+        engine=wired.engine,
+        images=wired.images,
+        folders=wired.folders,
+        progress=narrator,
+    )
+    for warning in planned.warnings:
+        show.note(f"warning: {warning}")
+    return planned
+
+
+def _instructions(path: str) -> str:
+    """Read the instructions file, if the settings name one."""
+    if not path:
+        return ""
+    try:
+        return Path(path).read_text(encoding="utf-8")
+    except (OSError, UnicodeDecodeError) as error:
+        raise DataError(f"the instructions cannot be read: {error}", uri=path) from None
+
+
+@contextmanager
+def _labelers(
+    settings: Settings, wired: wiring.Local, running: wiring.Backend, name: str
+) -> Iterator[Any]:
+    """Let simulated workers begin, or tell people where to; yields what raises their errors."""
+    if settings.workers.kind == "people":
+        if not follow.look(name, ground_truth=running.ground_truth, clock=wired.clock).over:
+            show.note(f"draw the boxes here: {running.page('me')}")
+            show.note("Ctrl-C is safe: the job stays, and the same command goes on with it")
+        yield lambda: None
+        return
+    halted = threading.Event()
+    with ThreadPoolExecutor(1) as pool:
+        work = pool.submit(
+            wiring.simulate, settings, wired=wired, running=running, job_name=name, halted=halted
+        )
+        try:
+            yield lambda: work.result() if work.done() else None
+        finally:
+            halted.set()
+
+
+def _follow(
+    name: str, wired: wiring.Local, running: wiring.Backend, narrator: show.Narrator, check: Any
+) -> follow.Snapshot:
+    """Wait for the job's end; Ctrl-C leaves it alive and says how to go on."""
+
+    def told(now: follow.Snapshot, left: Any) -> None:
+        check()
+        narrator.job(now, left)
+
+    try:
+        return follow.wait(
+            name,
+            ground_truth=running.ground_truth,
+            clock=wired.clock,
+            told=told,
+            longest=2.0,
+        )
+    except KeyboardInterrupt:
+        raise InterruptedByUserError(
+            f"interrupted; labeling job {name} is kept with all its answers. Go on with the same "
+            "command, or let workers go on with: python -m gt_workflow serve"
+        ) from None
+
+
+def _finish(
+    settings: Settings,
+    wired: wiring.Local,
+    planned: stage.LaunchPlan,
+    end: follow.Snapshot,
+    narrator: show.Narrator,
+) -> convert.ConvertReceipt:
+    """Write the channels from the job's output."""
+    if end.output_uri is None:
+        raise DataError(f"the job is {end.status} but has no output manifest", uri=planned.name)
+    converting = convert.plan(
+        convert.ConvertSettings(
+            manifest=end.output_uri,
+            out=planned.channels_uri,
+            attribute=settings.job.attribute,
+            forms=settings.channels.forms,
+            validation=settings.channels.validation,
+        ),
+        storage=wired.storage,
+        progress=narrator,
+    )
+    return convert.run(converting, storage=wired.storage, progress=narrator)
+
+
+def _tell_photographs(planned: stage.LaunchPlan) -> None:
+    """Say what becomes of the photographs, with the reason for each that is left out."""
+    counts = planned.ingest.counts()
+    others = [f"{counts[key]} {key}" for key in counts if key != "photographs" and counts[key]]
+    show.note(f"{counts['photographs']} photographs" + "".join(f", {other}" for other in others))
+    for entry in planned.ingest.rejected[:20]:
+        show.note(f"  rejected {entry.name}: {entry.reason}")
+    if len(planned.ingest.rejected) > 20:
+        show.note(f"  and {len(planned.ingest.rejected) - 20} more, all in the report")
+
+
+def _tell_created(name: str, *, new: bool, as_json: bool) -> None:
+    if as_json:
+        show.data({"job": name, "created": new})
+    else:
+        show.line(name)
+    show.note("people label with: python -m gt_workflow serve; follow with: ... status")
+
+
+def _tell_end(
+    end: follow.Snapshot, by_worker: dict[str, dict[str, int]], result: convert.ConvertReceipt
+) -> None:
+    """Tell the whole story in a few lines."""
+    show.line(
+        f"labeling job {end.name} {end.status}: {end.human} by people, {end.machine} by machine, "
+        f"{end.failed} failed, {end.left} not reached"
+    )
+    show.line(f"output manifest: {end.output_uri}")
+    show.line(
+        "boxes drawn: "
+        + ", ".join(
+            f"{worker} {did['boxes']} on {did['tasks']} photographs"
+            for worker, did in by_worker.items()
+        )
+    )
+    show.channels(result)

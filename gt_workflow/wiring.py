@@ -1,0 +1,316 @@
+"""The composition root: settings → storage, engine, labeling API, clock. Knows every adapter.
+
+A root folder has one host at a time. Whoever comes first (`serve`, `launch`, `wait`) takes the
+lock in `ROOT/.gt/`, runs the service and writes its address there; everybody else finds the
+address and speaks to that host. The database outlives all of them.
+"""
+
+from __future__ import annotations
+
+import os
+import secrets
+import uuid
+from collections.abc import Iterator, Mapping
+from contextlib import ExitStack, closing, contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from threading import Event
+from typing import TYPE_CHECKING, Any
+
+from gt_workflow.adapters.clock import SystemClock
+from gt_workflow.adapters.storage import FolderStorage, LocalFiles, Router
+from gt_workflow.config import Settings
+from gt_workflow.core.names import private_workteam_arn
+from gt_workflow.errors import ServiceError, StorageError, UsageError
+from gt_workflow.workflow.launch import Place
+
+if TYPE_CHECKING:
+    from gt_workflow.adapters.aws import GroundTruth
+    from gt_workflow.adapters.engine import ProcessEngine
+    from gt_workflow.adapters.images import PillowImages
+    from gt_workflow.adapters.simulated import Tally
+    from gt_workflow.adapters.walk import LocalFolders
+    from gt_workflow.service.server import Server
+    from gt_workflow.service.workers import Workers
+
+ACCOUNT = "123456789012"  # moto's, so that both halves of the service speak of one account
+TEAM = "default"
+PREFERRED_PORT = 8577
+_SEARCH_SECONDS = 10.0  # for the address of a host that is just starting
+_HOST_INTERVAL = 1.0  # seconds between two looks at the jobs; changes are told at once
+
+
+@dataclass(frozen=True, slots=True)
+class Local:
+    """Files, objects and pictures, without any service: what planning and converting need."""
+
+    root: Path
+    storage: Router
+    clock: SystemClock
+    engine: ProcessEngine
+    images: PillowImages
+    folders: LocalFolders
+    place: Place
+
+
+@dataclass(frozen=True, slots=True)
+class Backend:
+    """A running labeling API, and what belongs to it."""
+
+    ground_truth: GroundTruth
+    workers: Workers
+    address: str  # http://host:port, no slash at the end
+    hosting: bool  # whether the service runs in this process
+    workteam_arn: str
+
+    def token(self, worker: str) -> str:
+        """Return a new token of the task API; whoever has it is that worker."""
+        self.workers.add(worker, team_arns=[self.workteam_arn])
+        return self.workers.invite(worker)
+
+    def page(self, worker: str) -> str:
+        """Return a new personal address of the worker page."""
+        return f"{self.address}/_/#token={self.token(worker)}"
+
+
+@contextmanager
+def local(settings: Settings) -> Iterator[Local]:
+    """Open the root folder's objects and the machine's processes; nothing is started yet."""
+    from gt_workflow.adapters.engine import ProcessEngine
+    from gt_workflow.adapters.images import PillowImages
+    from gt_workflow.adapters.walk import LocalFolders
+
+    store = settings.store
+    root = _root(store.root)
+    base = f"s3://{store.bucket}/{store.prefix.strip('/')}".rstrip("/") + "/"
+    with closing(ProcessEngine(os.cpu_count() or 1)) as engine:
+        yield Local(
+            root=root,
+            storage=Router(s3=FolderStorage(root), local=LocalFiles()),
+            clock=SystemClock(),
+            engine=engine,
+            images=PillowImages(),
+            folders=LocalFolders(),
+            place=Place(
+                base=base,
+                region=store.region,
+                role_arn=f"arn:aws:iam::{ACCOUNT}:role/gt-workflow",
+                workteam_arn=private_workteam_arn(store.region, ACCOUNT, TEAM),
+            ),
+        )
+
+
+@contextmanager
+def backend(
+    settings: Settings, *, host: str = "127.0.0.1", port: int | None = None
+) -> Iterator[Backend]:
+    """Find the root's service, or host it here until the block ends.
+
+    With `port` given this process must be the host, and `UsageError` says if it cannot be.
+    """
+    from filelock import FileLock, Timeout
+
+    from gt_workflow.service.store import Store
+    from gt_workflow.service.workers import Workers
+
+    root = _root(settings.store.root)
+    clock = SystemClock()
+    with ExitStack() as stack:
+        lock = FileLock(root / ".gt" / "host.lock")
+        try:
+            stack.enter_context(lock.acquire(blocking=False))
+            hosting = True
+        except Timeout:
+            hosting = False
+        if not hosting and port is not None:
+            raise UsageError(f"{root} is already served at {_address(root, clock)}")
+        store = stack.enter_context(closing(Store(f"sqlite:///{root / '.gt' / 'service.sqlite'}")))
+        workers = Workers(store=store, clock=clock, new_token=lambda: secrets.token_urlsafe(32))
+        if hosting:
+            server = stack.enter_context(_server(host, port))
+            stack.enter_context(_hosted(settings, root, store, workers, server))
+            address = server.address
+        else:
+            address = _address(root, clock)
+        yield Backend(
+            ground_truth=_ground_truth(address, settings.store.region),
+            workers=workers,
+            address=address,
+            hosting=hosting,
+            workteam_arn=private_workteam_arn(settings.store.region, ACCOUNT, TEAM),
+        )
+
+
+def simulate(
+    settings: Settings, *, wired: Local, running: Backend, job_name: str, halted: Event
+) -> Tally:
+    """Let simulated workers do a job over the task API; returns when it is over, or `halted`."""
+    from gt_workflow.adapters.simulated import load_truth, run_simulated
+    from gt_workflow.core.simulate import Noise
+    from gt_workflow.workflow.follow import look
+
+    job_arn = running.ground_truth.describe(job_name)["LabelingJobArn"]
+    chosen = settings.workers
+
+    def over() -> bool:
+        now = look(job_name, ground_truth=running.ground_truth, clock=wired.clock)
+        return halted.is_set() or now.over
+
+    return run_simulated(
+        address=running.address,
+        tokens=[running.token(f"simulated-{number + 1}") for number in range(chosen.count)],
+        truth=load_truth(chosen.truth, storage=wired.storage),
+        noise=Noise(
+            position=chosen.position_noise,
+            miss=chosen.miss,
+            false_box=chosen.false_box,
+            wrong_class=chosen.wrong_class,
+        ),
+        seed=chosen.seed,
+        stop=over,
+        clock=wired.clock,
+        job_arn=job_arn,
+    )
+
+
+def _root(path: str) -> Path:
+    """Make the root folder; its `.gt` is the owner's alone, for it holds tokens' digests."""
+    root = Path(path).absolute()
+    try:
+        (root / ".gt").mkdir(parents=True, exist_ok=True, mode=0o700)
+    except OSError as error:
+        raise StorageError(f"cannot be made: {error.strerror}", uri=str(root)) from None
+    return root
+
+
+def _server(host: str, port: int | None) -> Server:
+    """Take the port asked for; else the usual one, so that workers' links stay good, or any."""
+    from gt_workflow.service.server import Server
+
+    if port is not None:
+        return Server(host=host, port=port)
+    try:
+        return Server(host=host, port=PREFERRED_PORT)
+    except UsageError:
+        return Server(host=host, port=0)
+
+
+@contextmanager
+def _hosted(
+    settings: Settings, root: Path, store: Any, workers: Workers, server: Server
+) -> Iterator[None]:
+    """Run the service in this process's threads, and tell others where it is."""
+    from gt_workflow.adapters.headers import read_size
+    from gt_workflow.service import http, portal
+    from gt_workflow.service.api import Api
+    from gt_workflow.service.fallback import Fallback
+    from gt_workflow.service.jobs import Jobs
+    from gt_workflow.service.objects import Objects
+    from gt_workflow.service.read_links import Signer, read_links
+    from gt_workflow.service.server import Host
+    from gt_workflow.service.teams import Teams
+
+    clock = SystemClock()
+    credentials = _credentials(server.host)
+    storage = FolderStorage(root)
+    teams = Teams(store=store, clock=clock, sub_domain=server.address.partition("//")[2] + "/_")
+    teams.ensure_default(settings.store.region)
+    jobs = Jobs(store=store, storage=storage, clock=clock, new_id=_new_id, read_size=read_size)
+    advancing = Host(jobs.advance, interval=_HOST_INTERVAL)
+    secret = _secret(root)
+    access_key, secret_key = next(iter((credentials or {"local": "local"}).items()))
+    api = Api(
+        jobs=jobs,
+        teams=teams,
+        storage=storage,
+        grant=read_links(server.address, Signer(access_key, secret_key)),
+        secret=secret,
+        on_change=advancing.wake,
+    )
+    server.start(
+        http.application(
+            api=api,
+            objects=Objects(storage.objects, clock=clock, new_id=_new_id, secrets=credentials),
+            other=Fallback(new_id=_new_id),
+            portal=portal.routes(
+                jobs=jobs, workers=workers, storage=storage, clock=clock, secret=secret
+            ),
+            clock=clock,
+            new_id=_new_id,
+            allowed_hosts={*http.LOOPBACK, server.host},
+            secrets=credentials,
+            admits=teams.workforces.admits,
+        )
+    )
+    advancing.start()
+    note = root / ".gt" / "address"
+    note.write_text(server.address)
+    try:
+        yield
+    finally:
+        note.unlink(missing_ok=True)
+        advancing.stop()
+        server.stop()
+
+
+def _new_id() -> str:
+    return uuid.uuid4().hex
+
+
+def _credentials(host: str) -> Mapping[str, str] | None:
+    """Return the access key and secret that callers must sign with; none on loopback."""
+    key, secret = os.environ.get("GT_ACCESS_KEY_ID"), os.environ.get("GT_SECRET_ACCESS_KEY")
+    if key and secret:
+        return {key: secret}
+    if host in {"127.0.0.1", "::1", "localhost"}:
+        return None
+    raise UsageError(
+        f"to listen on {host}, set GT_ACCESS_KEY_ID and GT_SECRET_ACCESS_KEY: whoever reaches "
+        "the service must sign with them"
+    )
+
+
+def _secret(root: Path) -> bytes:
+    """Return the key that signs image links and page tokens; made once per root."""
+    path = root / ".gt" / "secret"
+    try:
+        return path.read_bytes()
+    except FileNotFoundError:
+        with os.fdopen(os.open(path, os.O_CREAT | os.O_WRONLY | os.O_EXCL, 0o600), "wb") as file:
+            file.write(secrets.token_bytes(32))
+        return path.read_bytes()
+
+
+def _address(root: Path, clock: SystemClock) -> str:
+    """Read where the host of this root listens; one that is just starting is waited for."""
+    note = root / ".gt" / "address"
+    for _ in range(int(_SEARCH_SECONDS * 10)):
+        if note.is_file() and (address := note.read_text().strip()):
+            return address
+        clock.sleep(0.1)
+    raise ServiceError(
+        f"another process holds {root} but tells no address; end it or name another --root",
+        operation="connect",
+        code="NoAddress",
+    )
+
+
+def _ground_truth(address: str, region: str) -> GroundTruth:
+    """Speak to the service at `address` with boto3; real AWS credentials are never sent there."""
+    import boto3
+    from botocore.config import Config
+
+    from gt_workflow.adapters.aws import GroundTruth
+
+    return GroundTruth(
+        boto3.client(
+            "sagemaker",
+            endpoint_url=address,
+            region_name=region,
+            aws_access_key_id=os.environ.get("GT_ACCESS_KEY_ID", "gt-workflow"),
+            aws_secret_access_key=os.environ.get("GT_SECRET_ACCESS_KEY", "gt-workflow"),
+            config=Config(
+                retries={"mode": "standard", "max_attempts": 5}, proxies={}, tcp_keepalive=True
+            ),
+        )
+    )
