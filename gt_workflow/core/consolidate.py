@@ -90,12 +90,13 @@ def _groups(drawn: Sequence[_Drawn], threshold: float) -> Iterable[list[Box]]:
     """Return groups of boxes, at most one of each worker; `drawn` is sorted by the left edge."""
     pairs = []
     for i, one in enumerate(drawn):
-        right = one.box.right
+        # Boxes that overlap by the threshold share that much of each other's sides.
+        across, down = _reach(one.box.width, threshold), _reach(one.box.height, threshold)
         for j in range(i + 1, len(drawn)):
             other = drawn[j]
-            if other.box.left >= right:
+            if other.box.left - one.box.left > across:
                 break
-            if other.worker != one.worker:
+            if other.worker != one.worker and other.box.top - one.box.top <= down:
                 overlap = iou(one.box, other.box)
                 if overlap >= threshold:
                     pairs.append((-overlap, i, j))
@@ -111,6 +112,11 @@ def _groups(drawn: Sequence[_Drawn], threshold: float) -> Iterable[list[Box]]:
     return [
         [drawn[k].box for k in sorted(group)] for i, group in group_of.items() if i == min(group)
     ]
+
+
+def _reach(side: float, threshold: float) -> float:
+    """Return how far behind an edge that of a match may lie, and a little for rounding."""
+    return side * (1 - threshold) + 1e-6 * (1 + side)
 
 
 def label_value(

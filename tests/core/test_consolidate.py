@@ -146,6 +146,12 @@ def test_agreement_keeps_every_box(several, workers):
     assert all(one.votes == workers for one in found)
 
 
+@given(boxes, boxes, thresholds)
+def test_every_pair_that_overlaps_enough_is_matched(one, other, threshold):
+    found = consolidate(by([("degu", one)], [("degu", other)]), iou_threshold=threshold)
+    assert bool(found) is (iou(one, other) >= threshold)
+
+
 def test_nonsense_is_refused():
     with pytest.raises(ValueError, match="answers once"):
         consolidate([WorkerBoxes("w", ()), WorkerBoxes("w", ())])
