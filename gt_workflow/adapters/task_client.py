@@ -2,8 +2,8 @@
 
 One client is one worker; it may be used from several threads. A refusal is a `ServiceError` (404:
 `NotFoundError`) whose `code` is the service's. A request that never reached the service, or whose
-answer was lost, is `Unreachable`: it may be sent again, since a second submit of one task is
-refused and nothing else in the API counts twice.
+answer was lost, is `Unreachable`: it may be sent again, since the same answer to the same task
+counts once, and what else the API does counts nothing.
 """
 
 from __future__ import annotations
@@ -17,8 +17,11 @@ import urllib3
 from gt_workflow.errors import NotFoundError, ServiceError
 
 _TIMEOUT = urllib3.Timeout(connect=10.0, read=60.0)
-# Only connections that were refused are tried again here: nothing has been sent yet.
-_RETRIES = urllib3.Retry(total=None, connect=2, read=0, status=0, other=0, backoff_factor=0.1)
+# Once more, at once, for a kept connection that the service had just closed; waiting is the
+# caller's, who has a clock. A POST that may have arrived is not sent again behind their back.
+_RETRIES = urllib3.Retry(
+    total=None, connect=1, read=1, status=0, other=0, allowed_methods=frozenset({"GET"})
+)
 
 
 class UnreachableError(ServiceError):
