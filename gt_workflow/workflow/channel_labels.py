@@ -9,7 +9,7 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Literal
+from typing import Any, Literal
 
 from gt_workflow.core.boxes import Box, clip
 from gt_workflow.core.manifest import Annotation, Label, Record
@@ -107,6 +107,14 @@ class ChannelClass:
     class_id: int
     name: str
     manifest_ids: tuple[int, ...]
+
+    def to_dict(self) -> dict[str, Any]:
+        """Give the class for JSON."""
+        return {
+            "class_id": self.class_id,
+            "name": self.name,
+            "class_ids_in_manifest": list(self.manifest_ids),
+        }
 
 
 class ClassTable:

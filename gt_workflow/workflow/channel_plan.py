@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from typing import Any, Literal
 
 from gt_workflow.config import FORMS, Form
@@ -92,8 +92,10 @@ class ConvertPlan:
         return channels.label_width(self.survey.sides.values())
 
     def counts(self, side: Side) -> SideCounts:
-        """Return the counts of one side."""
-        return self.survey.sides[side]
+        """Return what one side's channel will hold."""
+        counts = self.survey.sides[side]
+        keeps = self.settings.keep_empty == side and "recordio" in self.settings.forms
+        return counts if keeps else replace(counts, without_boxes=0)
 
     def digest(self, form: Form) -> str:
         """Hash what decides about a form's bytes."""
@@ -117,7 +119,7 @@ class ConvertPlan:
             "attribute": self.attribute,
             "forms": list(self.settings.forms),
             "out": self.settings.folder,
-            "classes": [asdict(entry) for entry in self.classes],
+            "classes": [entry.to_dict() for entry in self.classes],
             "lines": self.survey.to_dict(),
             **{side: self.counts(side).to_dict(self.classes) for side in SIDES},
             "label_width": self.label_width,

@@ -71,14 +71,7 @@ def describe(
     return {
         "form": form,
         "attribute": attribute,
-        "classes": [
-            {
-                "class_id": entry.class_id,
-                "name": entry.name,
-                "class_ids_in_manifest": list(entry.manifest_ids),
-            }
-            for entry in classes
-        ],
+        "classes": [entry.to_dict() for entry in classes],
         **{side: sides[side].to_dict(classes) for side in SIDES},
         "label_width": width,
         "training_input_mode": "Pipe" if form == "manifest" else "File",
