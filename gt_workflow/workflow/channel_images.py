@@ -21,12 +21,13 @@ Mode = Literal["RGB", "grey", "palette", "alpha", "CMYK", "16 bit"]
 PLAIN_MODES: frozenset[Mode] = frozenset({"RGB", "grey", "palette"})
 """Modes whose every pixel means the same to every reader once it has three channels."""
 
-HEAD = 256 * 1024
+HEAD = 64 * 1024
 """Bytes that hold the head of nearly every image; see `raster`."""
 
 LARGEST = recordio.LIMIT - (1 << 20)
 """Bytes of an image; its label needs some of the record as well."""
 
+_WHOLE = 1 << 19  # bytes that hold most images, and that reading the others begins with
 _CHUNK = 8 << 20
 
 LONGEST_SIDE = 1 << 20
@@ -213,22 +214,21 @@ def load(storage: Storage, uri: str, *, whole: bool) -> tuple[bytes, Raster]:
     Raises RasterError for what no channel can hold, ObjectNotFoundError for what is not there.
     """
     with storage.open(uri) as file:
-        data = file.read(HEAD)
+        data = file.read(_WHOLE if whole else HEAD)
         try:
             found = raster(data)
         except CutShortError:
             data += _rest(file)
             found = raster(data)
-        else:
-            if whole and len(data) == HEAD:
-                data += _rest(file)
+        if whole:
+            data += _rest(file)
     if whole:
         check_end(data, found)
     return data, found
 
 
 def _rest(file: BinaryIO) -> bytes:
-    chunks, size = [], HEAD
+    chunks, size = [], _WHOLE
     while chunk := file.read(_CHUNK):
         chunks.append(chunk)
         size += len(chunk)

@@ -26,7 +26,7 @@ class Oracle:
 
     def run(self, *arguments: str | Path) -> str:
         """Run Python there; return what it printed, or fail with what it complained of."""
-        done = subprocess.run(  # noqa: S603 - our own arguments
+        done = subprocess.run(
             [self._python, "-W", "ignore", *arguments], capture_output=True, text=True, check=False
         )
         assert done.returncode == 0, done.stdout + done.stderr
@@ -59,9 +59,7 @@ def oracle() -> Oracle:
             [_interpreter(), "-m", "venv", str(folder)],
             [str(python), "-m", "pip", "install", "-q", *PACKAGES],
         ):
-            made = subprocess.run(  # noqa: S603 - our own arguments
-                command, capture_output=True, text=True, check=False
-            )
+            made = subprocess.run(command, capture_output=True, text=True, check=False)
             if made.returncode:
                 pytest.fail(f"{' '.join(command)}\n{made.stdout}{made.stderr}")
         done.write_text(wanted, encoding="utf-8")
