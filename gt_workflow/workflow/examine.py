@@ -80,9 +80,10 @@ class Photograph:
     """One data object to be: a photograph that passed, and what is stored of it.
 
     `photograph` is its owner's name for it, `origin` the first 16 hexadecimal digits of the
-    SHA-256 of its original bytes, `uri` its place in S3. `width`, `height` in pixels, `size` in
-    bytes and `sha256` are of what is stored; `note` tells how that differs from the original.
-    `where` is the original (a path or URI), `line` its line in the source manifest (0: none).
+    SHA-256 of its original bytes (of the first of several alike), `uri` its place in S3. `width`,
+    `height` in pixels, `size` in bytes and `sha256` are of what is stored, `original` is the
+    SHA-256 of what its owner has; `note` tells how the two differ. `where` is the original (a
+    path or URI), `line` its line in the source manifest (0: none).
     """
 
     photograph: str
@@ -92,6 +93,7 @@ class Photograph:
     height: int
     size: int
     sha256: str
+    original: str
     note: str
     where: str
     line: int = 0
@@ -99,7 +101,7 @@ class Photograph:
     @property
     def converted(self) -> bool:
         """Whether other bytes are stored than its owner has."""
-        return not self.sha256.startswith(self.origin)
+        return self.sha256 != self.original
 
     @property
     def in_place(self) -> bool:
@@ -172,7 +174,7 @@ class Store:
             )
         except _UnreadableError as error:
             raise DataError(str(error), uri=photograph.photograph) from error
-        if photograph.converted and _digest(data).startswith(photograph.origin):
+        if photograph.converted and _digest(data) == photograph.original:
             data = self.images.inspect(data).stored
         if _digest(data) != photograph.sha256:
             raise DataError("it changed after it was checked", uri=photograph.photograph)

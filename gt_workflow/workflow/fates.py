@@ -29,7 +29,10 @@ class IngestSettings:
 
     `source` is a folder, an `s3://` prefix, or a manifest (a path or URI that ends in .manifest,
     .jsonl or .json). `images` is the `s3://` prefix for images, `manifest` and `report` the URIs
-    to write. `exclude` names folders (or URI prefixes) to leave out of `source`.
+    to write. `exclude` names folders (or URI prefixes) to leave out of `source`. Photographs of
+    the same content are one data object, the first by order, unless `keep_duplicates`: then each
+    is labelled, and all of them carry the first one's origin, which keeps them on one side of
+    every split.
     """
 
     source: str
@@ -37,14 +40,16 @@ class IngestSettings:
     manifest: str
     report: str
     exclude: tuple[str, ...] = ()
+    keep_duplicates: bool = False
 
 
 @dataclass(frozen=True, slots=True)
 class Duplicate:
-    """A photograph whose content is also `of`'s; left out."""
+    """A photograph whose content is also `of`'s; left out unless `kept`."""
 
     name: str
     of: str
+    kept: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,7 +95,10 @@ class IngestPlan:
                 for entry in self.photographs
                 if entry.note
             ],
-            "duplicates": [{"photograph": entry.name, "of": entry.of} for entry in self.duplicates],
+            "duplicates": [
+                {"photograph": entry.name, "of": entry.of, "kept": entry.kept}
+                for entry in self.duplicates
+            ],
             "skipped": dict(self.skipped),
         }
 
@@ -107,8 +115,8 @@ class Fates:
         self._rejected = list(gathered.rejected)
         self._duplicates: list[Duplicate] = []
         self._skipped: Counter[str] = Counter(gathered.skipped)
-        self._owners: dict[str, str] = {}  # content → the name of its first photograph
-        self._keys: set[str] = set()
+        self._first: dict[str, Photograph] = {}  # by content, original and stored
+        self._uris: set[str] = set()
 
     def add(self, candidate: Candidate, finding: Finding) -> None:
         """Take one finding; `UsageError` as soon as there are too many photographs."""
@@ -116,15 +124,35 @@ class Fates:
             self._skipped[finding.skip] += 1
             return
         if finding.reason:
-            self._rejected.append(Rejected(candidate.name, finding.reason))
+            self.reject(candidate, finding.reason)
             return
+        uri = self._uri(candidate, finding)
         # By the stored content too: a bitmap and a TIFF of the same pixels are one data object.
-        owner = self._owners.get(finding.original) or self._owners.get(finding.stored)
-        if owner is not None:
-            self._duplicates.append(Duplicate(candidate.name, owner))
-            return
-        self._owners[finding.original] = self._owners[finding.stored] = candidate.name
-        self._photographs.append(self._photograph(candidate, finding))
+        first = self._first.get(finding.original) or self._first.get(finding.stored)
+        if first is not None:
+            kept = self._settings.keep_duplicates and uri not in self._uris
+            self._duplicates.append(Duplicate(candidate.name, first.photograph, kept))
+            if not kept:
+                return
+        elif uri in self._uris:  # 48 bits collide only where somebody made them
+            raise DataError(f"two different images both ask for the key {uri}", uri=candidate.name)
+        self._uris.add(uri)
+        photograph = Photograph(
+            photograph=candidate.name,
+            origin=first.origin if first else finding.original[:16],
+            uri=uri,
+            width=finding.width,
+            height=finding.height,
+            size=finding.size,
+            sha256=finding.stored,
+            original=finding.original,
+            note=finding.note,
+            where=candidate.where,
+            line=candidate.line,
+        )
+        self._photographs.append(photograph)
+        for content in (finding.original, finding.stored):
+            self._first.setdefault(content, photograph)
         if len(self._photographs) > MAX_OBJECTS:
             raise UsageError(
                 f"{self._settings.source} holds more than {MAX_OBJECTS:,} photographs "
@@ -132,33 +160,16 @@ class Fates:
                 "make several jobs of its subfolders"
             )
 
-    def _photograph(self, candidate: Candidate, finding: Finding) -> Photograph:
-        uri = (
-            candidate.where
-            if _fits_in_place(candidate.where, finding)
-            else self._key(candidate, finding)
-        )
-        return Photograph(
-            photograph=candidate.name,
-            origin=finding.original[:16],
-            uri=uri,
-            width=finding.width,
-            height=finding.height,
-            size=finding.size,
-            sha256=finding.stored,
-            note=finding.note,
-            where=candidate.where,
-            line=candidate.line,
-        )
+    def reject(self, candidate: Candidate, reason: str) -> None:
+        """Take a candidate that is no use."""
+        self._rejected.append(Rejected(candidate.name, reason))
 
-    def _key(self, candidate: Candidate, finding: Finding) -> str:
+    def _uri(self, candidate: Candidate, finding: Finding) -> str:
+        if _fits_in_place(candidate.where, finding):
+            return candidate.where
         suffix = {"JPEG": "jpg", "PNG": "png"}[finding.format]
         name = f"{_stem(candidate.name)}-{finding.stored[:12]}.{suffix}"
-        uri = f"{self._settings.images.rstrip('/')}/{name}"
-        if uri in self._keys:  # 48 bits collide only where somebody made them
-            raise DataError(f"two different images both ask for the key {uri}", uri=candidate.name)
-        self._keys.add(uri)
-        return uri
+        return f"{self._settings.images.rstrip('/')}/{name}"
 
     def plan(self) -> IngestPlan:
         """Return the plan; `DataError` if nothing is left to label."""

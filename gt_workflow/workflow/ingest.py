@@ -18,7 +18,13 @@ from typing import Any, Final
 from gt_workflow.core.json_lines import members, with_members
 from gt_workflow.core.manifest import input_line
 from gt_workflow.core.objects import check_manifest_line
-from gt_workflow.errors import DataError, UsageError
+from gt_workflow.errors import (
+    DataError,
+    GtWorkflowError,
+    ObjectNotFoundError,
+    StorageError,
+    UsageError,
+)
 from gt_workflow.ports import Engine, Folders, Images, Progress, Storage
 from gt_workflow.workflow.examine import Examine, Photograph, Store, looks_like_photograph
 from gt_workflow.workflow.fates import Duplicate, Fates, IngestPlan, IngestSettings
@@ -100,7 +106,12 @@ def plan(
     progress(CHECKING, 0, total)
     examine = Examine(storage, folders, images)
     for done, outcome in enumerate(engine.map(examine, gathered.candidates), start=1):
-        fates.add(outcome.item, outcome.result())
+        if isinstance(outcome.error, GtWorkflowError) and not isinstance(
+            outcome.error, StorageError
+        ):
+            fates.reject(outcome.item, str(outcome.error))  # an image that kills its decoder
+        else:
+            fates.add(outcome.item, outcome.result())
         progress(CHECKING, done, total)
     made = fates.plan()
     _check_lines(made, storage)
@@ -123,10 +134,9 @@ def run(
     stored; no manifest is written), `StorageError` as the storage does.
     """
     settings = plan.settings
-    stored = {stat.uri: stat.size for stat in storage.list(f"{_folder(settings.images)}/")}
-    copies = [entry for entry in plan.photographs if not entry.in_place]
-    missing = [entry for entry in copies if stored.get(entry.uri) != entry.size]
-    del stored
+    copies = {entry.uri: entry for entry in plan.photographs if not entry.in_place}
+    present = _present(copies, settings.images, storage)
+    missing = [entry for uri, entry in copies.items() if uri not in present]
     progress(STORING, 0, len(missing))
     changed: list[DataError] = []
     store = Store(storage, folders, images)
@@ -153,9 +163,21 @@ def run(
         digest=plan.digest,
         lines=len(plan.photographs),
         stored=len(missing),
-        present=len(copies) - len(missing),
+        present=len(present),
         counts=MappingProxyType(plan.counts()),
     )
+
+
+def _present(copies: Mapping[str, Photograph], images: str, storage: Storage) -> set[str]:
+    """Return the URIs of those copies that are there in full."""
+    try:
+        return {
+            stat.uri
+            for stat in storage.list(f"{_folder(images)}/")
+            if stat.uri in copies and copies[stat.uri].size == stat.size
+        }
+    except ObjectNotFoundError:  # a bucket of one's own is made by writing
+        return set()
 
 
 def _check(settings: IngestSettings) -> None:

@@ -8,13 +8,16 @@ import json
 import os
 import pickle
 import re
+import signal
 from pathlib import Path
 
 import pytest
 from PIL import Image
 
+from gt_workflow.adapters.engine import ProcessEngine
 from gt_workflow.adapters.images import PillowImages
 from gt_workflow.adapters.memory import MemoryStorage, SerialEngine
+from gt_workflow.adapters.storage import FolderStorage
 from gt_workflow.adapters.walk import LocalFolders
 from gt_workflow.errors import DataError, StorageError, UsageError
 from gt_workflow.ports import Found, Inspection
@@ -184,8 +187,8 @@ def test_everything_odd_is_told_in_the_report_and_nothing_is_lost_in_silence(tmp
         "text.png": "it is damaged, or none of JPEG, PNG, GIF, WEBP, BMP, TIFF",
     }
     assert report["duplicates"] == [
-        {"photograph": "link.jpg", "of": "fine.jpg"},
-        {"photograph": "zz copy of fine.jpg", "of": "fine.jpg"},
+        {"photograph": "link.jpg", "of": "fine.jpg", "kept": False},
+        {"photograph": "zz copy of fine.jpg", "of": "fine.jpg", "kept": False},
     ]
     assert report["skipped"] == {
         "folder already read": 1,
@@ -280,6 +283,28 @@ def test_two_files_of_the_same_pixels_are_one_data_object(tmp_path):
     plan = Bench().plan(tmp_path)
     assert names(plan) == ["a.bmp"]
     assert plan.duplicates == (ingest.Duplicate("b.tiff", "a.bmp"),)
+
+
+def test_duplicates_may_be_kept_and_then_share_an_origin(tmp_path):
+    for name in ("a.jpg", "b.jpg", "sub/a.jpg"):
+        put(tmp_path, name, jpeg(1))
+    put(tmp_path, "c.bmp", encoded("BMP", 2))
+    put(tmp_path, "d.tiff", encoded("TIFF", 2))
+    put(tmp_path, "e.jpg", jpeg(3))
+    bench = Bench()
+    plan = bench.plan(tmp_path, keep_duplicates=True)
+    assert plan.duplicates == (
+        ingest.Duplicate("b.jpg", "a.jpg", kept=True),
+        ingest.Duplicate("d.tiff", "c.bmp", kept=True),
+        ingest.Duplicate("sub/a.jpg", "a.jpg"),  # it would have the same address
+    )
+    assert names(plan) == ["a.jpg", "b.jpg", "c.bmp", "d.tiff", "e.jpg"]
+    origins = [entry.origin for entry in plan.photographs]
+    assert origins[0] == origins[1] != origins[2] == origins[3] != origins[4]
+    bench.run(plan)
+    addresses = [json.loads(line)["source-ref"] for line in bench.manifest()]
+    assert len(set(addresses)) == 5
+    assert all(uri in bench.storage.objects for uri in addresses)
 
 
 def test_a_second_run_stores_nothing_and_writes_the_same_bytes(tmp_path):
@@ -378,6 +403,39 @@ def test_what_runs_in_other_processes_can_be_sent_there():
     parts = (LocalFolders(), PillowImages())
     for work in (Examine("storage", *parts), Store("storage", *parts)):
         assert pickle.loads(pickle.dumps(work)) == work  # noqa: S301 - as the engine does
+
+
+class Deadly(PillowImages):
+    """A decoder that some bytes kill."""
+
+    def inspect(self, data):
+        if Image.open(io.BytesIO(data)).size == (13, 13):
+            os.kill(os.getpid(), signal.SIGKILL)
+        return super().inspect(data)
+
+
+def test_processes_do_the_work_and_one_that_dies_costs_one_photograph(tmp_path):
+    for shade in range(5):
+        put(tmp_path, f"photos/{shade}.bmp", encoded("BMP", shade))
+    serial = Bench()
+    expected = serial.plan(tmp_path / "photos")
+    serial.run(expected)
+    engine = ProcessEngine(2, batch=2)
+    bench = Bench(storage=FolderStorage(tmp_path / "root"), engine=engine)
+    try:
+        plan = bench.plan(tmp_path / "photos")
+        assert plan == expected
+        assert bench.run(plan).stored == 5
+        for uri, data in serial.storage.objects.items():
+            with bench.storage.open(uri) as file:
+                assert file.read() == data
+        put(tmp_path, "photos/deadly.jpg", jpeg(1, (13, 13)))
+        bench.ports["images"] = Deadly()
+        survived = bench.plan(tmp_path / "photos")
+        assert survived.photographs == expected.photographs
+        assert [entry.name for entry in survived.rejected] == ["deadly.jpg"]
+    finally:
+        engine.close()
 
 
 class Countless:
