@@ -96,51 +96,38 @@ def line_type(attribute: str | None) -> Any:
     return msgspec.defstruct("Line", [required, *fields], gc=False)
 
 
-def check(
-    label: RawLabel, metadata: RawMetadata, *, attribute: str, uri: str, line: int
-) -> tuple[RawLabel, RawMetadata]:
-    """Return both parts if they fit each other; raises `DataError` if they do not."""
+def check(label: RawLabel, metadata: RawMetadata, attribute: str, uri: str, line: int) -> int:
+    """Raise `DataError` if the two do not fit; return how many texts they hold, keys included.
+
+    The texts are those that the types above decode, with the two members' own names.
+    """
     annotations, objects, classes = label.annotations, metadata.objects, metadata.class_map
+    texts = 10 + (label.image_size[0].depth is not UNSET) + 5 * len(annotations)
     problem: tuple[str, str] | None = None
-    if metadata.type is UNSET or metadata.human_annotated is UNSET:
-        name = "type" if metadata.type is UNSET else "human-annotated"
-        problem = (f"{attribute}{SUFFIX}.{name}", "this member is missing")
-    elif objects is not UNSET and len(objects) != len(annotations):
-        reason = f"{len(objects)} entries for {len(annotations)} boxes"
-        problem = (f"{attribute}{SUFFIX}.objects", reason)
-    elif classes is UNSET:
-        if annotations:
-            problem = (f"{attribute}{SUFFIX}.class-map", "this member is missing")
-    else:
+    if objects is not UNSET:
+        texts += 1 + len(objects)
+        if len(objects) != len(annotations):
+            reason = f"{len(objects)} entries for {len(annotations)} boxes"
+            problem = (f"{attribute}{SUFFIX}.objects", reason)
+    if classes is not UNSET:
+        texts += 1 + 2 * len(classes)
         for annotation in annotations:
             if annotation.class_id not in classes:
                 place = f"{attribute}.annotations[{annotations.index(annotation)}].class_id"
                 problem = (place, f"class {annotation.class_id} is not in the class-map")
-                break
+    elif annotations:
+        problem = (f"{attribute}{SUFFIX}.class-map", "this member is missing")
+    if metadata.type is UNSET or metadata.human_annotated is UNSET:
+        name = "type" if metadata.type is UNSET else "human-annotated"
+        problem = (f"{attribute}{SUFFIX}.{name}", "this member is missing")
     if problem:
         raise DataError(problem[1], uri=uri, line=line, field=problem[0])
-    return label, metadata
-
-
-def member_count(label: RawLabel, metadata: RawMetadata) -> int:
-    """Return how many members the two parts and the objects within them have, as decoded."""
-    objects, classes = metadata.objects, metadata.class_map
     return (
-        6  # image_size and annotations; width and height; type and human-annotated
-        + (label.image_size[0].depth is not UNSET)
-        + 5 * len(label.annotations)
-        + (0 if objects is UNSET else 1 + len(objects))
-        + (0 if classes is UNSET else 1 + len(classes))
-        + (metadata.job_name is not UNSET)
-        + (metadata.creation_date is not UNSET)
-        + (metadata.adjustment_status is not UNSET)
+        texts
+        + 2 * (metadata.job_name is not UNSET)
+        + 2 * (metadata.creation_date is not UNSET)
+        + 2 * (metadata.adjustment_status is not UNSET)
     )
-
-
-def failure_count(metadata: RawMetadata) -> int:
-    """Return how many members the metadata of a failed line have, themselves included."""
-    found = (metadata.failure_reason, metadata.retry_count, metadata.human_annotated)
-    return 1 + sum(member is not UNSET for member in found)
 
 
 class _Peek(Struct, gc=False, rename="kebab"):

@@ -34,10 +34,8 @@ from gt_workflow.core.label_schema import (
     RawMetadata,
     box_attributes,
     check,
-    failure_count,
     kind_of,
     line_type,
-    member_count,
 )
 from gt_workflow.core.records import Annotation, Failure, Label, Record, State
 from gt_workflow.errors import DataError
@@ -60,6 +58,9 @@ __all__ = [
 ]
 
 
+_ENDS = (b"\n", b"\r")
+
+
 def read(
     lines: Iterable[bytes],
     *,
@@ -79,7 +80,7 @@ def read(
         raise ValueError("skipping bad lines needs `reject`, else they would be lost")
     reader = _Reader(uri, attribute)
     for number, line in enumerate(lines, 1):
-        raw = line.rstrip(b"\r\n")
+        raw = line.rstrip(b"\r\n") if line[-1:] in _ENDS else line
         if number == 1:
             raw = raw.removeprefix(b"\xef\xbb\xbf")
         if not raw or raw.isspace():
@@ -173,55 +174,58 @@ class _Reader:
 
     def _parse(self, raw: bytes, line: int) -> Record:
         parsed = self._decode(raw)
-        source_ref, origin = parsed.source_ref, parsed.origin
+        source_ref, origin, attribute = parsed.source_ref, parsed.origin, self._attribute
         if not source_ref:
             raise self._error(line, "source-ref", "must not be empty")
-        # How many `":` the line has if it holds what is decoded here and nothing else.
-        known = 1 + (parsed.photograph is not UNSET)
+        # How many texts the line holds, keys included, if there are none but those decoded here.
+        texts = 2 if parsed.photograph is UNSET else 4
         if origin is UNSET:
             origin = source_ref
         elif origin:
-            known += 1
+            texts += 2
         else:
             raise self._error(line, "origin", "must not be empty")
-        record = Record(line, raw, source_ref, origin, attribute=self._attribute)
-        if self._attribute is not None:
-            known += self._read_label(record, parsed.label, parsed.metadata)
-        if raw.count(b'":') != known:
-            self._check_members(raw, line, known)
-        return record
+        content, failure = None, None
+        if attribute is not None:
+            label, metadata = parsed.label, parsed.metadata
+            if label is not UNSET and metadata is not UNSET and metadata.type is not UNSET:
+                texts += check(label, metadata, attribute, self._uri, line)
+                content = (label, metadata)
+            elif not (label is UNSET and metadata is UNSET):
+                failure = self._failure(label, metadata, line)
+                texts = -1
+        if raw.count(b'"') != 2 * texts:
+            self._check_members(raw, line, texts)
+        return Record(line, raw, source_ref, origin, attribute, failure, content)
 
-    def _read_label(
-        self, record: Record, label: RawLabel | UnsetType, metadata: RawMetadata | UnsetType
-    ) -> int:
-        """Put label or failure into the record; return how many members it has."""
-        attribute, line = str(self._attribute), record.line
+    def _failure(
+        self, label: RawLabel | UnsetType, metadata: RawMetadata | UnsetType, line: int
+    ) -> Failure:
+        """Return why there is no label; raises `DataError` if there should be one."""
         if metadata is UNSET:
-            if label is not UNSET:
-                raise self._error(line, attribute + SUFFIX, "this member is missing")
-            return 0
-        if metadata.failure_reason is UNSET or not (label is UNSET or metadata.type is UNSET):
-            if label is UNSET:
-                raise self._error(line, attribute, "missing, yet there is no failure-reason")
-            parts = check(label, metadata, attribute=attribute, uri=self._uri, line=line)
-            record._parts = parts  # noqa: SLF001 - records come from here
-            return 2 + member_count(label, metadata)
+            raise self._error(line, f"{self._attribute}{SUFFIX}", "this member is missing")
+        if metadata.failure_reason is UNSET:
+            where, reason = (
+                (str(self._attribute), "missing, yet there is no failure-reason")
+                if label is UNSET
+                else (f"{self._attribute}{SUFFIX}.type", "this member is missing")
+            )
+            raise self._error(line, where, reason)
         retries = None if metadata.retry_count is UNSET else metadata.retry_count
-        record.failure = Failure(metadata.failure_reason, retries)
-        return failure_count(metadata)
+        return Failure(metadata.failure_reason, retries)
 
     def _error(self, line: int, where: str, reason: str) -> DataError:
         return DataError(reason, uri=self._uri, line=line, field=where)
 
-    def _check_members(self, raw: bytes, line: int, known: int) -> None:
+    def _check_members(self, raw: bytes, line: int, texts: int) -> None:
         """Look closer at a line that holds members which were not decoded, or one twice."""
         table = members(raw)
         if not self._given:
             self._look_for_attribute(table, line)
         passed_on = [bytes(value) for key, value in table.items() if key not in self._own]
-        known += len(passed_on) + sum(value.count(b'":') for value in passed_on)
-        # Still another number: a text with `":`, a space before a colon, or a member twice.
-        if raw.count(b'":') != known and (twice := repeated_member(raw, self._own)):
+        quotes = 2 * (texts + len(passed_on)) + sum(value.count(b'"') for value in passed_on)
+        # Still another number: a quote inside a text, or a member twice.
+        if raw.count(b'"') != quotes and (twice := repeated_member(raw, self._own)):
             raise self._error(line, twice, "this member stands twice")
 
 

@@ -6,6 +6,9 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Literal, TypeAlias
 
+from msgspec import Struct
+from msgspec.structs import force_setattr
+
 from gt_workflow.core.boxes import Box
 from gt_workflow.core.label_schema import BOXES, JOB_PREFIX, RawLabel, RawMetadata
 
@@ -51,65 +54,56 @@ class Failure:
     retries: int | None
 
 
-class Record:
-    """One line of a manifest; never changed once made.
+# A record is made for every line, so it is a msgspec Struct: a third of a dataclass's cost.
+class Record(Struct, frozen=True, gc=False, eq=False):
+    """One line of a manifest.
 
     `line` counts from 1, blank lines included. `raw` is the line without its newline. `origin`
     is the manifest's own `origin`, or else the source-ref: photographs of one origin stay
     together in every split. `attribute` is the label attribute the file was read for, None as
-    long as the file named none.
+    long as the file named none. `content` is the label, or the checked parts it is made of.
     """
 
-    __slots__ = ("_label", "_parts", "attribute", "failure", "line", "origin", "raw", "source_ref")
-
-    def __init__(
-        self,
-        line: int,
-        raw: bytes,
-        source_ref: str,
-        origin: str,
-        *,
-        attribute: str | None = None,
-        label: Label | None = None,
-        failure: Failure | None = None,
-    ) -> None:
-        """Make a record from its parts; `read` is the usual way."""
-        self.line = line
-        self.raw = raw
-        self.source_ref = source_ref
-        self.origin = origin
-        self.attribute = attribute
-        self.failure = failure
-        self._label = label
-        self._parts: tuple[RawLabel, RawMetadata] | None = None
+    line: int
+    raw: bytes
+    source_ref: str
+    origin: str
+    attribute: str | None = None
+    failure: Failure | None = None
+    content: Label | tuple[RawLabel, RawMetadata] | None = None
 
     @property
     def state(self) -> State:
         """Tell which of the three kinds of line this is."""
-        if self._parts is not None or self._label is not None:
+        if self.content is not None:
             return "labelled"
         return "untouched" if self.failure is None else "failed"
 
     @property
     def label(self) -> Label | None:
         """The label; built when first asked for, since many stages only count and pass on."""
-        if self._label is None and self._parts is not None and self.attribute is not None:
-            self._label = _label(self.attribute, *self._parts)
-        return self._label
+        content = self.content
+        if isinstance(content, tuple):
+            content = _label(str(self.attribute), *content)
+            force_setattr(self, "content", content)  # the same value, in another form
+        return content
 
     @property
     def human(self) -> bool | None:
         """Tell whether people drew the label; None without a label. Cheaper than `label`."""
-        if self._parts is not None:
-            return self._parts[1].human
-        return None if self._label is None else self._label.human
+        content = self.content
+        if content is None:
+            return None
+        return content[1].human if isinstance(content, tuple) else content.human
 
     @property
     def class_ids(self) -> tuple[int, ...]:
         """The class of every box, in order; empty without a label. Cheaper than `label`."""
-        if self._parts is not None:
-            return tuple([annotation.class_id for annotation in self._parts[0].annotations])
-        return () if self._label is None else tuple([a.class_id for a in self._label.annotations])
+        content = self.content
+        if content is None:
+            return ()
+        boxes = content[0].annotations if isinstance(content, tuple) else content.annotations
+        return tuple([box.class_id for box in boxes])
 
     def __eq__(self, other: object) -> bool:
         if not isinstance(other, Record):
@@ -128,7 +122,7 @@ class Record:
 
 
 def _label(attribute: str, value: RawLabel, metadata: RawMetadata) -> Label:
-    """Build a label from parts that `_Reader` has checked."""
+    """Build a label from parts that the reader has checked."""
     size = value.image_size[0]
     classes = metadata.class_map or {}
     confidences: Sequence[float | None] = (

@@ -518,7 +518,7 @@ def test_records_compare_and_travel_between_processes():
     assert record != "record"
     assert pickle.loads(pickle.dumps(record)) == record  # noqa: S301 - our own bytes
     assert repr(record) == "Record(1, 's3://b/a.jpg', 'bb', labelled)"
-    made = Record(1, record.raw, SOURCE, SOURCE, attribute="bb", label=record.label)
+    made = Record(1, record.raw, SOURCE, SOURCE, "bb", content=record.label)
     assert made == record
     assert (made.state, made.human, made.class_ids) == ("labelled", True, (0, 2))
 
