@@ -18,7 +18,7 @@ import logging
 from collections.abc import Sequence
 from typing import Any, Final
 
-from sqlalchemy import Connection, select, update
+from sqlalchemy import Connection, bindparam, select, update
 from sqlalchemy.exc import SQLAlchemyError
 
 from gt_workflow.ports import Clock
@@ -39,6 +39,21 @@ JOB_EXPIRED: Final = (
 _CHUNK: Final = 100
 _LEASES: Final = 500
 
+_BEGUN: Final = (
+    select_jobs()
+    .where(jobs.c.status.in_((states.IN_PROGRESS, states.STOPPING)), jobs.c.labels.is_not(None))
+    .order_by(jobs.c.id)
+)
+_LATE: Final = (
+    select(tasks.c.id, tasks.c.job_id)
+    .where(tasks.c.state == "leased", tasks.c.lease_until <= bindparam("now"))
+    .order_by(tasks.c.lease_until)
+    .limit(_LEASES)
+)
+_DUE: Final = (
+    select(objects.c.job_id, objects.c.idx).where(objects.c.due <= bindparam("now")).limit(_CHUNK)
+)
+
 logger = logging.getLogger(__name__)
 
 
@@ -57,20 +72,10 @@ class Batches:
         A job with a step that fails is logged and left for a while; the others go on.
         """
         now = self._clock.now().timestamp()
-        begun = select_jobs().where(
-            jobs.c.status.in_((states.IN_PROGRESS, states.STOPPING)), jobs.c.labels.is_not(None)
-        )
-        late = (
-            select(tasks.c.id, tasks.c.job_id)
-            .where(tasks.c.state == "leased", tasks.c.lease_until <= now)
-            .order_by(tasks.c.lease_until)
-            .limit(_LEASES)
-        )
-        due = select(objects.c.job_id, objects.c.idx).where(objects.c.due <= now).limit(_CHUNK)
         with self._store.read() as connection:
-            alive = [job_of(row) for row in connection.execute(begun.order_by(jobs.c.id))]
-            expired = _by_job(connection.execute(late), "id")
-            woken = _by_job(connection.execute(due), "idx")
+            alive = [job_of(row) for row in connection.execute(_BEGUN)]
+            expired = _by_job(connection.execute(_LATE, {"now": now}), "id")
+            woken = _by_job(connection.execute(_DUE, {"now": now}), "idx")
         changed = False
         for job in alive:
             if self._resting.get(job.id, 0.0) > now:
@@ -138,27 +143,8 @@ class Batches:
         return True
 
     def _next_batch(self, job: Job, now: float) -> bool:
-        """Close the finished batch; open the next, or end the job."""
         with self._store.write() as connection:
-            fresh = read_job(connection, job.id)
-            if fresh.active or not fresh.takes_answers:
-                return False
-            ledger.close_batch(connection, fresh, now=now)
-            waiting = connection.execute(
-                select(objects.c.idx)
-                .where(objects.c.job_id == job.id, objects.c.state == "waiting")
-                .limit(1)
-            ).first()
-            size = min(fresh.request.human.max_concurrent, _room(fresh))
-            if waiting is None:
-                connection.execute(
-                    update(jobs).where(jobs.c.id == job.id).values(ending=states.COMPLETED)
-                )
-            elif size > 0:
-                ledger.open_batch(connection, fresh, size=size, now=now)
-            else:
-                move(connection, fresh, states.STOPPING, now=now, ending=states.STOPPED)
-        return True
+            return next_batch(connection, job.id, now=now)
 
     def _settle_some(self, job: Job, now: float, *, end: ledger.TaskEnd) -> bool:
         """Close open objects of a batch that is over, without waiting for anybody."""
@@ -206,6 +192,30 @@ class Batches:
             )
             for row in answered
         }
+
+
+def next_batch(connection: Connection, job_id: int, *, now: float) -> bool:
+    """Close the open batch if it is finished, and open the next or end the job.
+
+    Called with the last answer of a batch as well, so that workers never meet the gap.
+    """
+    job = read_job(connection, job_id)
+    if job.active or not job.takes_answers:
+        return False
+    ledger.close_batch(connection, job, now=now)
+    waiting = connection.execute(
+        select(objects.c.idx)
+        .where(objects.c.job_id == job.id, objects.c.state == "waiting")
+        .limit(1)
+    ).first()
+    size = min(job.request.human.max_concurrent, _room(job))
+    if waiting is None:
+        connection.execute(update(jobs).where(jobs.c.id == job.id).values(ending=states.COMPLETED))
+    elif size > 0:
+        ledger.open_batch(connection, job, size=size, now=now)
+    else:
+        move(connection, job, states.STOPPING, now=now, ending=states.STOPPED)
+    return True
 
 
 def _settle(

@@ -32,6 +32,8 @@ from gt_workflow.service.store import Store, jobs
 
 BREATH_SECONDS: Final = 0.5
 
+_ALIVE: Final = select_jobs().where(jobs.c.status.in_(sorted(states.ALIVE))).order_by(jobs.c.id)
+
 logger = logging.getLogger(__name__)
 
 
@@ -66,9 +68,8 @@ class Clockwork:
 
     def _alive(self) -> list[Job]:
         """Return the jobs that may have slow work, oldest first."""
-        query = select_jobs().where(jobs.c.status.in_(states.ALIVE)).order_by(jobs.c.id)
         with self._store.read() as connection:
-            found = [job_of(row) for row in connection.execute(query)]
+            found = [job_of(row) for row in connection.execute(_ALIVE)]
         now = self._now()
         return [job for job in found if job.retry_at is None or job.retry_at <= now]
 

@@ -13,11 +13,12 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, BinaryIO, Final
 
-from sqlalchemy import Connection, exists, func, select, text
+from sqlalchemy import Connection, Select, bindparam, exists, func, select, text
 
 from gt_workflow.errors import StorageError
 from gt_workflow.ports import Clock, Storage
 from gt_workflow.service import answers, consolidation, ledger, places, states
+from gt_workflow.service.batches import next_batch
 from gt_workflow.service.faults import conflict, invalid
 from gt_workflow.service.images import UnusableImageError, measure
 from gt_workflow.service.records import Job, Offer, Task, job_of, moment, read_job, select_jobs
@@ -89,7 +90,6 @@ class Handout:
         task_id = self._new_id()
         measured: dict[tuple[int, int], tuple[int, int]] = {}
         with self._store.read() as connection:
-            _check_room(connection, worker_id, now)
             found = _next(connection, worker_id, job_arn, now)
         while found is not None:
             key = (found.job.id, found.idx)
@@ -110,17 +110,8 @@ class Handout:
 
     def held(self, worker_id: str) -> list[Task]:
         """Return the tasks that the worker may still answer, oldest first."""
-        query = (
-            places.query()
-            .where(
-                tasks.c.worker_id == worker_id,
-                tasks.c.state == "leased",
-                tasks.c.lease_until > self._now(),
-            )
-            .order_by(tasks.c.accepted, tasks.c.id)
-        )
         with self._store.read() as connection:
-            rows = connection.execute(query).all()
+            rows = connection.execute(_HELD, {"worker": worker_id, "now": self._now()}).all()
             known = {row.job_id: read_job(connection, row.job_id) for row in rows}
         return [
             places.task(known[row.job_id], row) for row in rows if known[row.job_id].takes_answers
@@ -171,11 +162,14 @@ class Handout:
                     connection,
                     job,
                     task_id,
+                    idx=place.idx,
                     seen=(place.answers, place.leases, place.declines),
                     content=content,
                     label=label,
                     now=now,
                 )
+                if stored and label is not None:
+                    next_batch(connection, job.id, now=now)
 
     def give_back(self, worker_id: str, task_id: str) -> None:
         """Return a task unanswered."""
@@ -221,84 +215,36 @@ class Handout:
 
 def _jobs_for(connection: Connection, worker_id: str, job_arn: str | None) -> list[Job]:
     """Return the jobs in progress of the worker's teams, oldest first."""
-    query = (
-        select_jobs()
-        .join(worker_teams, worker_teams.c.workteam_arn == jobs.c.workteam_arn)
-        .where(
-            worker_teams.c.worker_id == worker_id,
-            jobs.c.status == states.IN_PROGRESS,
-            jobs.c.ending.is_(None),
-        )
-        .order_by(jobs.c.created, jobs.c.id)
-    )
-    if job_arn is not None:
-        query = query.where(jobs.c.arn == job_arn)
-    return [job_of(row) for row in connection.execute(query)]
+    found = connection.execute(_JOBS, {"worker": worker_id})
+    # A worker's jobs in progress are few; one statement for both cases is prepared once.
+    return [job_of(row) for row in found if job_arn is None or row.arn == job_arn]
 
 
 def _next(connection: Connection, worker_id: str, job_arn: str | None, now: float) -> _Found | None:
     """Return the first object that may be handed to the worker."""
-    given_back: _Found | None = None
-    for job in _jobs_for(connection, worker_id, job_arn):
-        if now >= job.batch_deadline:
-            continue
-        found = _first(connection, worker_id, job, (*_TAKEN, "returned"))
-        if found is not None:
-            return found
-        if given_back is None:
-            given_back = _first(connection, worker_id, job, _TAKEN)
-    return given_back
-
-
-def _first(
-    connection: Connection, worker_id: str, job: Job, without: tuple[str, ...]
-) -> _Found | None:
-    query = (
-        select(objects.c.idx, objects.c.line, objects.c.width, objects.c.height, objects.c.retries)
-        .where(_open_to(worker_id, job, without))
-        .order_by(objects.c.idx)
-        .limit(1)
-    )
-    row = connection.execute(query).first()
-    if row is None:
-        return None
-    size = None if row.width is None else (row.width, row.height)
-    return _Found(job=job, idx=row.idx, line=row.line, size=size, retries=row.retries)
-
-
-def _open_to(worker_id: str, job: Job, without: tuple[str, ...]) -> Any:
-    """Return the condition: open, and this worker has no task on it in one of these states."""
-    mine = exists().where(
-        tasks.c.job_id == objects.c.job_id,
-        tasks.c.idx == objects.c.idx,
-        tasks.c.worker_id == worker_id,
-        tasks.c.state.in_(without),
-    )
-    return (objects.c.job_id == job.id) & _OPEN & ~mine
+    available = [
+        job for job in _jobs_for(connection, worker_id, job_arn) if now < job.batch_deadline
+    ]
+    for statement in (_FIRST, _GIVEN_BACK):
+        for job in available:
+            row = connection.execute(statement, {"job": job.id, "worker": worker_id}).first()
+            if row is not None:
+                size = None if row.width is None else (row.width, row.height)
+                return _Found(job, row.idx, row.line, size, row.retries)
+    return None
 
 
 def _count_open(connection: Connection, worker_id: str, job: Job, now: float) -> int:
     if now >= job.batch_deadline:
         return 0
-    counted = select(func.count()).select_from(objects)
-    return connection.execute(counted.where(_open_to(worker_id, job, _TAKEN))).scalar_one()
+    values = {"job": job.id, "worker": worker_id}
+    return int(connection.execute(_COUNT_OPEN, values).scalar_one())
 
 
 def _count_held(connection: Connection, worker_id: str, now: float, job: Job | None = None) -> int:
-    counted = (
-        select(func.count())
-        .select_from(tasks)
-        .join(jobs, jobs.c.id == tasks.c.job_id)
-        .where(
-            tasks.c.worker_id == worker_id,
-            tasks.c.state == "leased",
-            tasks.c.lease_until > now,
-            jobs.c.status == states.IN_PROGRESS,
-        )
-    )
-    if job is not None:
-        counted = counted.where(tasks.c.job_id == job.id)
-    return connection.execute(counted).scalar_one()
+    """Return how many tasks the worker may still answer, in one job or in all."""
+    found = connection.execute(_HELD_IN, {"worker": worker_id, "now": now})
+    return sum(job is None or row.job_id == job.id for row in found)
 
 
 def _check_room(connection: Connection, worker_id: str, now: float) -> None:
@@ -321,5 +267,59 @@ def _lease(
     until = min(now + job.request.human.time_limit, job.batch_deadline)
     task = {"id": task_id, "worker_id": worker_id, "accepted": now, "lease_until": until}
     ledger.lease(connection, job, found.idx, task=task, size=size)
-    place = connection.execute(places.query().where(tasks.c.id == task_id)).one()
-    return places.task(job, place)
+    return places.task(
+        job,
+        places.Shown(
+            id=task_id,
+            idx=found.idx,
+            line=found.line,
+            width=size[0],
+            height=size[1],
+            accepted=now,
+            lease_until=until,
+        ),
+    )
+
+
+def _open_to(without: tuple[str, ...]) -> Any:
+    """Return the condition: open, and this worker has no task on it in one of these states."""
+    mine = exists().where(
+        tasks.c.job_id == objects.c.job_id,
+        tasks.c.idx == objects.c.idx,
+        tasks.c.worker_id == bindparam("worker"),
+        tasks.c.state.in_(without),
+    )
+    return (objects.c.job_id == bindparam("job")) & _OPEN & ~mine
+
+
+def _first(without: tuple[str, ...]) -> Select[Any]:
+    columns = (objects.c.line, objects.c.width, objects.c.height, objects.c.retries)
+    query = select(objects.c.idx, *columns).where(_open_to(without))
+    return query.order_by(objects.c.idx).limit(1)
+
+
+# Built once: putting a statement together takes SQLAlchemy longer than SQLite takes to run it.
+_LIVE: Final = (
+    tasks.c.worker_id == bindparam("worker"),
+    tasks.c.state == "leased",
+    tasks.c.lease_until > bindparam("now"),
+)
+_JOBS: Final = (
+    select_jobs()
+    .join(worker_teams, worker_teams.c.workteam_arn == jobs.c.workteam_arn)
+    .where(
+        worker_teams.c.worker_id == bindparam("worker"),
+        jobs.c.status == states.IN_PROGRESS,
+        jobs.c.ending.is_(None),
+    )
+    .order_by(jobs.c.created, jobs.c.id)
+)
+_FIRST: Final = _first((*_TAKEN, "returned"))
+_GIVEN_BACK: Final = _first(_TAKEN)
+_COUNT_OPEN: Final = select(func.count()).select_from(objects).where(_open_to(_TAKEN))
+_HELD: Final = places.query().where(*_LIVE).order_by(tasks.c.accepted, tasks.c.id)
+_HELD_IN: Final = (
+    select(tasks.c.job_id)
+    .join(jobs, jobs.c.id == tasks.c.job_id)
+    .where(*_LIVE, jobs.c.status == states.IN_PROGRESS, jobs.c.ending.is_(None))
+)

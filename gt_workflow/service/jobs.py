@@ -172,7 +172,7 @@ class Jobs:
         now = self._clock.now().timestamp()
         with self._store.write() as connection:
             row = connection.execute(
-                select(jobs.c.id, jobs.c.status).where(
+                select(jobs.c.id, jobs.c.status, jobs.c.ending).where(
                     jobs.c.region == region, jobs.c.name_key == name.lower()
                 )
             ).first()

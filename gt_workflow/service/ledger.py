@@ -12,9 +12,9 @@ function that returns a bool changes nothing where it returns False: the row has
 
 from __future__ import annotations
 
-from typing import Any, Literal
+from typing import Any, Final, Literal
 
-from sqlalchemy import Connection, func, insert, select, update
+from sqlalchemy import Connection, bindparam, func, insert, select, update
 
 from gt_workflow.service.records import Job
 from gt_workflow.service.store import iterations, jobs, objects, tasks
@@ -82,15 +82,10 @@ def lease(
     """Hand an open object to a worker; `task` holds id, worker_id, accepted and lease_until."""
     width, height = size
     connection.execute(
-        update(objects)
-        .where(objects.c.job_id == job.id, objects.c.idx == idx)
-        .values(leases=objects.c.leases + 1, open=objects.c.open - 1, width=width, height=height)
+        _LEASE, {"job": job.id, "object": idx, "new_width": width, "new_height": height}
     )
-    connection.execute(
-        insert(tasks).values(
-            job_id=job.id, idx=idx, iteration=job.iteration, state="leased", **task
-        )
-    )
+    row = {"job_id": job.id, "idx": idx, "iteration": job.iteration, "state": "leased", **task}
+    connection.execute(_NEW_TASK, row)
 
 
 def end_lease(
@@ -103,27 +98,17 @@ def end_lease(
     reason: str | None = None,
 ) -> bool:
     """Take a leased task from its worker without an answer."""
-    idx = _end_task(connection, task_id, state=end, closed=now, reason=reason)
+    idx = _end_task(connection, task_id, end, now=now, reason=reason)
     if idx is None:
         return False
     row = _standing(connection, job, idx)
     if row is None:
         return True
-    standing = {
-        "answers": row.answers,
-        "leases": row.leases - 1,
-        "declines": row.declines + (end == "declined"),
-    }
-    done = complete(workers=job.workers, **standing)
-    connection.execute(
-        update(objects)
-        .where(objects.c.job_id == job.id, objects.c.idx == idx)
-        .values(
-            **standing,
-            open=slots(workers=job.workers, **standing),
-            due=now if done else None,  # labels are computed outside of this transaction
-        )
-    )
+    declines = row.declines + (end == "declined")
+    _stand(connection, job, idx, answers=row.answers, leases=row.leases - 1, declines=declines)
+    if complete(workers=job.workers, answers=row.answers, leases=row.leases - 1, declines=declines):
+        # Labels are computed outside of this transaction.
+        connection.execute(_active(job, idx).values(due=now))
     return True
 
 
@@ -132,6 +117,7 @@ def answer(
     job: Job,
     task_id: str,
     *,
+    idx: int,
     seen: tuple[int, int, int],
     content: str,
     label: str | None,
@@ -139,22 +125,17 @@ def answer(
 ) -> bool:
     """Store an answer, and with the object's last one its label.
 
-    `seen` are the answers, leases and declines that `label` was decided from.
+    `seen` are the object's answers, leases and declines that `label` was decided from.
     """
-    idx = connection.execute(select(tasks.c.idx).where(tasks.c.id == task_id)).scalar_one()
     row = _standing(connection, job, idx)
-    if row is None or (row.answers, row.leases, row.declines) != seen:
+    if row is None or tuple(row) != seen:
         return False
-    if _end_task(connection, task_id, state="submitted", closed=now, answer=content) is None:
+    if _end_task(connection, task_id, "submitted", now=now, answer=content) is None:
         return False
-    standing = {"answers": row.answers + 1, "leases": row.leases - 1, "declines": row.declines}
-    connection.execute(
-        update(objects)
-        .where(objects.c.job_id == job.id, objects.c.idx == idx)
-        .values(**standing, open=slots(workers=job.workers, **standing))
-    )
+    answers = row.answers + 1
+    _stand(connection, job, idx, answers=answers, leases=row.leases - 1, declines=row.declines)
     if label is not None:
-        label_object(connection, job, idx, label=label, answers=row.answers + 1, now=now)
+        label_object(connection, job, idx, label=label, answers=answers, now=now)
     return True
 
 
@@ -162,13 +143,16 @@ def label_object(
     connection: Connection, job: Job, idx: int, *, label: str, answers: int, now: float
 ) -> bool:
     """Close an object with the label made from so many answers."""
-    changed = connection.execute(
-        _active(job, idx)
-        .where(objects.c.answers == answers)
-        .values(state="labelled", label=label, open=0, leases=0, due=None, closed=now)
-    ).rowcount
+    values = {
+        "job": job.id,
+        "object": idx,
+        "seen": answers,
+        "new_label": label,
+        "now": now,
+    }
+    changed = connection.execute(_LABEL, values).rowcount
     if changed:
-        _count(connection, job, now=now, human_labeled=jobs.c.human_labeled + 1)
+        connection.execute(_COUNT_LABELLED, {"job": job.id, "now": now})
     return bool(changed)
 
 
@@ -245,18 +229,102 @@ def _count(connection: Connection, job: Job, *, now: float, **counters: Any) -> 
 
 def _standing(connection: Connection, job: Job, idx: int) -> Any:
     """Return an active object's answers, leases and declines; None if it is not active."""
-    return connection.execute(
-        select(objects.c.answers, objects.c.leases, objects.c.declines).where(
-            objects.c.job_id == job.id, objects.c.idx == idx, objects.c.state == "active"
-        )
-    ).first()
+    return connection.execute(_STANDING, {"job": job.id, "object": idx}).first()
 
 
-def _end_task(connection: Connection, task_id: str, **values: Any) -> int | None:
+def _stand(
+    connection: Connection, job: Job, idx: int, *, answers: int, leases: int, declines: int
+) -> None:
+    """Note where an object stands, and how many workers it may still be handed to."""
+    values = {
+        "job": job.id,
+        "object": idx,
+        "new_answers": answers,
+        "new_leases": leases,
+        "new_declines": declines,
+        "new_open": slots(workers=job.workers, answers=answers, leases=leases, declines=declines),
+    }
+    connection.execute(_STAND, values)
+
+
+def _end_task(
+    connection: Connection,
+    task_id: str,
+    state: TaskEnd | Literal["submitted"],
+    *,
+    now: float,
+    answer: str | None = None,
+    reason: str | None = None,
+) -> int | None:
     """End a leased task; return its object's index, or None if it is not leased any more."""
-    return connection.execute(
-        update(tasks)
-        .where(tasks.c.id == task_id, tasks.c.state == "leased")
-        .values(**values)
-        .returning(tasks.c.idx)
-    ).scalar()
+    values = {
+        "task": task_id,
+        "new_state": state,
+        "now": now,
+        "new_answer": answer,
+        "new_reason": reason,
+    }
+    found: int | None = connection.execute(_END_TASK, values).scalar()
+    return found
+
+
+# Built once: putting a statement together takes SQLAlchemy longer than SQLite takes to run it.
+_THIS: Final = (
+    objects.c.job_id == bindparam("job"),
+    objects.c.idx == bindparam("object"),
+    objects.c.state == "active",
+)
+_STANDING: Final = select(objects.c.answers, objects.c.leases, objects.c.declines).where(*_THIS)
+_LEASE: Final = (
+    update(objects)
+    .where(*_THIS)
+    .values(
+        leases=objects.c.leases + 1,
+        open=objects.c.open - 1,
+        width=bindparam("new_width"),
+        height=bindparam("new_height"),
+    )
+)
+_NEW_TASK: Final = insert(tasks)
+_STAND: Final = (
+    update(objects)
+    .where(*_THIS)
+    .values(
+        answers=bindparam("new_answers"),
+        leases=bindparam("new_leases"),
+        declines=bindparam("new_declines"),
+        open=bindparam("new_open"),
+    )
+)
+_LABEL: Final = (
+    update(objects)
+    .where(*_THIS, objects.c.answers == bindparam("seen"))
+    .values(
+        state="labelled",
+        label=bindparam("new_label"),
+        open=0,
+        leases=0,
+        due=None,
+        closed=bindparam("now"),
+    )
+)
+_COUNT_LABELLED: Final = (
+    update(jobs)
+    .where(jobs.c.id == bindparam("job"))
+    .values(
+        active=jobs.c.active - 1,
+        human_labeled=jobs.c.human_labeled + 1,
+        modified=bindparam("now"),
+    )
+)
+_END_TASK: Final = (
+    update(tasks)
+    .where(tasks.c.id == bindparam("task"), tasks.c.state == "leased")
+    .values(
+        state=bindparam("new_state"),
+        closed=bindparam("now"),
+        answer=bindparam("new_answer"),
+        reason=bindparam("new_reason"),
+    )
+    .returning(tasks.c.idx)
+)

@@ -101,7 +101,12 @@ class Output:
                 yield
         with self._store.write() as connection:
             fresh = read_job(connection, job.id)
-            move(connection, fresh, job.ending, now=self._clock.now().timestamp())
+            move(
+                connection,
+                fresh,
+                fresh.ending or job.ending,  # a job may be stopped while this is written
+                now=self._clock.now().timestamp(),
+            )
 
     def _answered(self, job: Job, number: int) -> Iterator[tuple[Row[Any], list[Row[Any]]]]:
         """Yield the objects of an iteration, each with its answers."""

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import Any, Final
 
-from sqlalchemy import Connection, Row, Select, select
+from sqlalchemy import Connection, Row, Select, bindparam, select
 
 from gt_workflow.core.boxes import Box
 from gt_workflow.core.consolidate import LabelledBox
@@ -44,9 +45,12 @@ def query() -> Select[Any]:
     ).join(objects, (objects.c.job_id == tasks.c.job_id) & (objects.c.idx == tasks.c.idx))
 
 
+_ONE: Final = query().where(tasks.c.id == bindparam("task"))
+
+
 def own(connection: Connection, worker_id: str, task_id: str) -> tuple[Row[Any], Job]:
     """Return a worker's own task, live or not, and its job; another's is a `Fault`."""
-    place = connection.execute(query().where(tasks.c.id == task_id)).first()
+    place = connection.execute(_ONE, {"task": task_id}).first()
     if place is None:
         raise not_found("There is no such task")
     if place.worker_id != worker_id:
@@ -71,7 +75,20 @@ def check_takes_answers(job: Job) -> None:
         raise conflict(_ENDED["withdrawn"])
 
 
-def task(job: Job, place: Row[Any]) -> Task:
+@dataclass(frozen=True, slots=True)
+class Shown:
+    """What a task shows, as `query` has it among more; times are epoch seconds."""
+
+    id: str
+    idx: int
+    line: bytes
+    width: int
+    height: int
+    accepted: float
+    lease_until: float
+
+
+def task(job: Job, place: Row[Any] | Shown) -> Task:
     """Return what a worker is given."""
     boxes: tuple[LabelledBox, ...] = ()
     if job.kind != "label":

@@ -12,7 +12,7 @@ from datetime import UTC, datetime
 from typing import Any, Literal
 
 import msgspec
-from sqlalchemy import Connection, Row, Select, select, update
+from sqlalchemy import Connection, Row, Select, bindparam, select, update
 
 from gt_workflow.service import states
 from gt_workflow.service.store import jobs
@@ -205,6 +205,9 @@ def select_jobs() -> Select[Any]:
     return select(*_COLUMNS)
 
 
+_ONE = select_jobs().where(jobs.c.id == bindparam("job"))
+
+
 def job_of(row: Row[Any]) -> Job:
     """Turn a row of `select_jobs` into a value."""
     fields = dict(zip(Job.__slots__, row, strict=True))
@@ -215,7 +218,7 @@ def job_of(row: Row[Any]) -> Job:
 
 def read_job(connection: Connection, job_id: int) -> Job:
     """Return one job as it stands now."""
-    return job_of(connection.execute(select_jobs().where(jobs.c.id == job_id)).one())
+    return job_of(connection.execute(_ONE, {"job": job_id}).one())
 
 
 def move(connection: Connection, job: Job, status: str, *, now: float, **values: Any) -> bool:

@@ -187,7 +187,7 @@ tasks = Table(
     Column("reason", Text),  # why it was declined
     Index("tasks_by_object", "job_id", "idx", "worker_id"),
     Index("tasks_by_lease", "state", "lease_until"),
-    Index("tasks_by_worker", "worker_id", "state"),
+    Index("tasks_by_worker", "worker_id", "state", "lease_until"),
 )
 
 # One worker never holds or answers the same object twice; a returned or expired task may be
@@ -208,7 +208,8 @@ class Store:
 
     def __init__(self, url: str) -> None:
         """Open (and create where missing) the database at an SQLAlchemy URL."""
-        self._engine = create_engine(url)
+        # As many connections as the web server has threads: none waits, none is opened anew.
+        self._engine = create_engine(url, pool_size=40, max_overflow=20)
         self._lock = threading.Lock()
         self._sqlite = self._engine.dialect.name == "sqlite"
         if self._sqlite:
