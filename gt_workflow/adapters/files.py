@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 import hashlib
+import mimetypes
 import os
 import re
 import secrets
@@ -19,6 +20,12 @@ from gt_workflow.errors import StorageError
 TEMPORARY = re.compile(rb"\.gt-[0-9a-f]{24}\.part")
 
 _COPY_BYTES = 1 << 20
+_TYPES = mimetypes.MimeTypes()  # the built-in table: the same on every machine
+
+
+def content_type(key: str) -> str | None:
+    """Return the media type that a name's ending tells, as the AWS CLI does."""
+    return _TYPES.guess_type(key)[0]
 
 
 @contextmanager

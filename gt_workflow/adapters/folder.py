@@ -12,7 +12,6 @@ from __future__ import annotations
 
 import fcntl
 import hashlib
-import mimetypes
 import os
 import time
 import zlib
@@ -24,6 +23,7 @@ from typing import BinaryIO
 from gt_workflow.adapters import folder_keys
 from gt_workflow.adapters.files import (
     TemporaryFile,
+    content_type,
     is_folder,
     move_below,
     prune,
@@ -51,7 +51,6 @@ _BUFFER = 1 << 17
 _LOCKS = 64
 _READ_BYTES = 1 << 20
 _ABANDONED_SECONDS = 24 * 3600
-_TYPES = mimetypes.MimeTypes()  # the built-in table: the same on every machine
 
 
 class FolderObjects:
@@ -191,13 +190,13 @@ class FolderObjects:
 
     def writer(self, bucket: str, key: str) -> FolderWriter:
         """Begin to write an object."""
-        self._folder(bucket)
+        self._folder(bucket, key)
         folder_keys.check_key(key, uri=uri_of(bucket, key))
         return FolderWriter(self, bucket, key)
 
     def delete(self, bucket: str, key: str, condition: Condition = ALWAYS) -> None:
         """Delete an object; one that is not there is no error."""
-        folder = self._folder(bucket)
+        folder = self._folder(bucket, key)
         uri = uri_of(bucket, key)
         folder_keys.check_key(key, uri=uri)
         with translated(uri), self.locked(bucket, key):
@@ -285,8 +284,8 @@ class FolderObjects:
 
     # Inside
 
-    def _folder(self, bucket: str) -> Path:
-        uri = f"s3://{bucket}"
+    def _folder(self, bucket: str, key: str | None = None) -> Path:
+        uri = f"s3://{bucket}" if key is None else uri_of(bucket, key)
         folder_keys.check_bucket(bucket, uri=uri)
         folder = self.root / bucket
         if not is_folder(folder):
@@ -314,7 +313,7 @@ class FolderObjects:
         return folder / relative
 
     def _find(self, bucket: str, key: str) -> Found:
-        folder = self._folder(bucket)
+        folder = self._folder(bucket, key)
         folder_keys.check_key(key, uri=uri_of(bucket, key))
         for path in (self._plain(folder, key), self._odd(bucket) / folder_keys.escaped(key)):
             if path is not None and (status := regular(path)) is not None:
@@ -401,8 +400,8 @@ def uri_of(bucket: str, key: str) -> str:
 
 def _object(bucket: str, found: Found, etag: str, attributes: Attributes | None) -> Object:
     if attributes is None:
-        # It came without the protocol: the type is told by the name, as the AWS CLI does.
-        attributes = Attributes(content_type=_TYPES.guess_type(found.key)[0])
+        # It came without the protocol, so nobody has said its type.
+        attributes = Attributes(content_type=content_type(found.key))
     return Object(
         bucket=bucket,
         key=found.key,

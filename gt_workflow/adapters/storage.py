@@ -14,8 +14,11 @@ from typing import BinaryIO
 from gt_workflow.adapters.files import TEMPORARY, TemporaryFile, sync_folder, translated
 from gt_workflow.adapters.folder import FolderObjects, uri_of
 from gt_workflow.adapters.folder_keys import split_uri
+from gt_workflow.adapters.s3_storage import S3Storage
 from gt_workflow.errors import ObjectNotFoundError, StorageError
 from gt_workflow.ports import Stat, Storage
+
+__all__ = ["FolderStorage", "LocalFiles", "Router", "S3Storage"]
 
 _BUFFER = 1 << 18
 
@@ -214,17 +217,12 @@ def _walk(folder: str, start: bytes, above: tuple[tuple[int, int], ...]) -> Iter
         status = Path(folder or ".").stat()
     except (FileNotFoundError, NotADirectoryError):
         return
+    if not stat.S_ISDIR(status.st_mode):
+        return
     identity = (status.st_dev, status.st_ino)
     if identity in above:
         return  # a link that leads back up
-    names: list[bytes] = []
-    with os.scandir(os.fsencode(folder) or b".") as entries:
-        for entry in entries:
-            if entry.is_dir():
-                names.append(entry.name + b"/")
-            elif entry.is_file() and not TEMPORARY.fullmatch(entry.name):
-                names.append(entry.name)
-    for name in sorted(names):
+    for name in _names(folder):
         path = folder + os.fsdecode(name)
         if name.endswith(b"/"):
             if name.startswith(start) or start.startswith(name):
@@ -232,3 +230,15 @@ def _walk(folder: str, start: bytes, above: tuple[tuple[int, int], ...]) -> Iter
         elif name.startswith(start):
             status = Path(path).stat()
             yield Stat(path, status.st_size, datetime.fromtimestamp(status.st_mtime, UTC))
+
+
+def _names(folder: str) -> list[bytes]:
+    """Return what is in a folder in the order of whole paths; `/` ends a folder's name."""
+    names: list[bytes] = []
+    with os.scandir(os.fsencode(folder) or b".") as entries:
+        for entry in entries:
+            if entry.is_dir():
+                names.append(entry.name + b"/")
+            elif entry.is_file() and not TEMPORARY.fullmatch(entry.name):
+                names.append(entry.name)
+    return sorted(names)

@@ -1,0 +1,222 @@
+"""An engine of worker processes: every item gets one outcome, even if its process dies.
+
+Items travel in small batches, a bounded number of them at a time; each item, value and error is
+pickled on its own, so that one that cannot be sent spoils no other. When a process dies, what
+was in flight is tried again, item by item in a process of its own: only the item that kills it
+fails. `fn` may therefore run twice for an item and must bear that.
+"""
+
+from __future__ import annotations
+
+import multiprocessing
+import pickle
+import signal
+import traceback
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator
+from concurrent.futures import Future, ProcessPoolExecutor
+from concurrent.futures.process import BrokenProcessPool
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass
+from itertools import islice
+from typing import Any, Generic, TypeVar
+
+from gt_workflow.errors import GtWorkflowError
+from gt_workflow.ports import Outcome
+
+T = TypeVar("T")
+R = TypeVar("R")
+
+_Sent = list[tuple[bool, bytes]]  # per item: whether it is a value, and the value or error pickled
+_MAX_DEATHS = 20
+
+
+class WorkerDiedError(GtWorkflowError):
+    """The process that worked on an item ended: killed, out of memory, or crashed by the item."""
+
+
+class ProcessEngine:
+    """Applies functions in worker processes; `fn`, items and values must be picklable."""
+
+    def __init__(self, processes: int, *, batch: int = 8, ahead: int = 2) -> None:
+        """Use so many processes; up to `ahead` batches of `batch` items each wait per process."""
+        self._processes = processes
+        self._batch = batch
+        self._window = processes * ahead
+        self._pool: ProcessPoolExecutor | None = None
+        self._deaths = 0
+
+    def map(self, fn: Callable[[T], R], items: Iterable[T]) -> Iterator[Outcome[T, R]]:
+        """Yield one outcome per item, in order; see `ports.Engine`."""
+        code = pickle.dumps(fn)
+        source = iter(items)
+        window: deque[_Batch[T]] = deque()
+        stopped: BaseException | None = None
+        try:
+            while True:
+                while stopped is None and len(window) < self._window:
+                    taken: list[T] = []
+                    try:
+                        taken.extend(islice(source, self._batch))
+                        if not taken:
+                            stopped = StopIteration()
+                    except Exception as error:  # noqa: BLE001 - raised below, behind what came before
+                        stopped = error
+                    if taken:
+                        window.append(self._send(code, taken))
+                if not window:
+                    break
+                yield from self._outcomes(code, window.popleft())
+        finally:
+            for batch in window:
+                batch.future.cancel()
+        if stopped is not None and not isinstance(stopped, StopIteration):
+            raise stopped
+
+    def close(self) -> None:
+        """Cancel what has not begun, wait for what has, release the processes; idempotent."""
+        pool, self._pool = self._pool, None
+        if pool is not None:
+            pool.shutdown(wait=True, cancel_futures=True)
+
+    def _send(self, code: bytes, items: list[T]) -> _Batch[T]:
+        sent: list[bytes | Exception] = [_pickled(item) for item in items]
+        payload = [piece for piece in sent if isinstance(piece, bytes)]
+        with _interrupts_held():
+            try:
+                future = self._started().submit(_apply, code, payload)
+            except BrokenProcessPool:
+                self._discard_pool()
+                future = self._started().submit(_apply, code, payload)
+        return _Batch(items, sent, future)
+
+    def _outcomes(self, code: bytes, batch: _Batch[T]) -> Iterator[Outcome[T, Any]]:
+        try:
+            results = iter(batch.future.result())
+            self._deaths = 0
+        except BrokenProcessPool:
+            self._discard_pool()
+            alone = (self._alone(code, piece) for piece in batch.sent if isinstance(piece, bytes))
+            results = alone
+        for item, piece in zip(batch.items, batch.sent, strict=True):
+            if isinstance(piece, Exception):
+                yield Outcome(item=item, error=piece)
+                continue
+            is_value, data = next(results)
+            try:
+                result = pickle.loads(data)  # noqa: S301 - our own process wrote it
+            except Exception as error:  # noqa: BLE001 - whatever unpickling runs, it is this item's
+                yield Outcome(item=item, error=error)
+                continue
+            if is_value:
+                yield Outcome(item=item, value=result)
+            else:
+                yield Outcome(item=item, error=_rebuilt(*result))
+
+    def _alone(self, code: bytes, item: bytes) -> tuple[bool, bytes]:
+        """Work on one item in a process that nothing else can break."""
+        with _interrupts_held():
+            pool = _new_pool(1)
+            future = pool.submit(_apply, code, [item])
+        try:
+            (result,) = future.result()
+        except BrokenProcessPool:
+            self._deaths += 1
+            if self._deaths > _MAX_DEATHS:
+                raise WorkerDiedError(
+                    f"{_MAX_DEATHS} worker processes in a row died; the fault is not an item's"
+                ) from None
+            return False, _described(WorkerDiedError("the worker process died on this item"))
+        finally:
+            pool.shutdown(cancel_futures=True)
+        self._deaths = 0
+        return result
+
+    def _started(self) -> ProcessPoolExecutor:
+        if self._pool is None:
+            self._pool = _new_pool(self._processes)
+        return self._pool
+
+    def _discard_pool(self) -> None:
+        pool = self._pool
+        if pool is not None and getattr(pool, "_broken", False):
+            self.close()
+
+
+@dataclass(frozen=True, slots=True)
+class _Batch(Generic[T]):
+    items: list[T]
+    sent: list[bytes | Exception]  # the pickled item, or why it cannot be pickled
+    future: Future[_Sent]
+
+
+def _new_pool(processes: int) -> ProcessPoolExecutor:
+    # Spawned, not forked: the parent may hold threads, locks and connections.
+    return ProcessPoolExecutor(
+        processes,
+        mp_context=multiprocessing.get_context("spawn"),
+        initializer=_ignore_interrupts,
+    )
+
+
+def _ignore_interrupts() -> None:
+    """Leave Ctrl-C to the parent, which cancels; a worker would only print its own traceback."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGINT})
+
+
+@contextmanager
+def _interrupts_held() -> Iterator[None]:
+    """Block SIGINT, for this thread and the processes it starts, until they ignore it."""
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
+    try:
+        yield
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
+
+
+def _apply(code: bytes, items: list[bytes]) -> _Sent:
+    """Work on a batch, in the worker process."""
+    fn = pickle.loads(code)  # noqa: S301 - the parent wrote it
+    results: _Sent = []
+    for item in items:
+        try:
+            value = fn(pickle.loads(item))  # noqa: S301 - the parent wrote it
+            results.append((True, pickle.dumps(value)))
+        except Exception as error:  # noqa: BLE001 - it becomes the item's outcome
+            results.append((False, _described(error)))
+    return results
+
+
+def _pickled(item: object) -> bytes | Exception:
+    try:
+        return pickle.dumps(item)
+    except Exception as error:  # noqa: BLE001 - pickling runs the item's own code
+        return error
+
+
+def _described(error: Exception) -> bytes:
+    """Pickle an error by its parts: many exceptions cannot be called with their own `args`."""
+    if not isinstance(error, GtWorkflowError):
+        error.add_note("".join(traceback.format_exception(error)).rstrip())
+    with suppress(Exception):
+        # What an OSError is made of besides its `args`, such as a file name, only this tells.
+        made_of = error.__reduce_ex__(pickle.HIGHEST_PROTOCOL)[1]
+        data = pickle.dumps((type(error), made_of, error.args, error.__dict__))
+        pickle.loads(data)  # noqa: S301 - just written
+        return data
+    notes = {"__notes__": getattr(error, "__notes__", [])}
+    args = (f"{type(error).__name__}: {error}",)
+    return pickle.dumps((GtWorkflowError, args, args, notes))
+
+
+def _rebuilt(
+    kind: type[Exception],
+    made_of: tuple[Any, ...],
+    args: tuple[Any, ...],
+    state: dict[str, Any],
+) -> Exception:
+    error = kind.__new__(kind, *made_of)
+    error.args = args
+    error.__dict__.update(state)
+    return error
