@@ -30,7 +30,9 @@ _KEPT = ("SYSTEMROOT", "LD_LIBRARY_PATH", "DYLD_LIBRARY_PATH")
 Answer = dict[str, Any]
 
 
-def render_ui_template(parameters: Mapping[str, Any], *, grant: Grant) -> Answer:
+def render_ui_template(
+    parameters: Mapping[str, Any], *, grant: Grant, cpu_seconds: int = _CPU_SECONDS
+) -> Answer:
     """Answer RenderUiTemplate; a template that fails is reported in `Errors`, as AWS does."""
     if "HumanTaskUiArn" in parameters or "UiTemplate" not in parameters:
         raise invalid(
@@ -39,14 +41,15 @@ def render_ui_template(parameters: Mapping[str, Any], *, grant: Grant) -> Answer
         )
     content, task_input = parameters["UiTemplate"]["Content"], parameters["Task"]["Input"]
     _check_input(task_input)
-    answer = _in_child(content, task_input, links={})
+    request = {"content": content, "input": task_input, "links": {}, "cpu": cpu_seconds}
+    answer = _in_child(request)
     if answer["asked"]:
         try:
-            links = {uri: grant(uri) for uri in answer["asked"]}
+            request["links"] = {uri: grant(uri) for uri in answer["asked"]}
         except Fault as fault:
             answer = _failed(Problem("InvalidTemplate", fault.message))
         else:
-            answer = _in_child(content, task_input, links=links)
+            answer = _in_child(request)
     return {"RenderedContent": answer["content"], "Errors": answer["errors"]}
 
 
@@ -60,9 +63,8 @@ def _check_input(text: str) -> None:
         raise invalid("Task.Input must be a JSON object: what the template sees as task.input.")
 
 
-def _in_child(content: str, task_input: str, *, links: Mapping[str, str]) -> Answer:
+def _in_child(request: Mapping[str, Any]) -> Answer:
     """Render in a child process; `asked` lists the URIs that it wants links for."""
-    request = json.dumps({"content": content, "input": task_input, "links": links})
     environment = {name: os.environ[name] for name in _KEPT if name in os.environ}
     environment["PYTHONPATH"] = os.pathsep.join(part for part in sys.path if part)
     environment["PYTHONUTF8"] = "1"
@@ -71,7 +73,7 @@ def _in_child(content: str, task_input: str, *, links: Mapping[str, str]) -> Ans
     try:
         done = subprocess.run(  # noqa: S603 - a fixed command
             [sys.executable, "-P", "-m", __name__],
-            input=request.encode(),
+            input=json.dumps(request).encode(),
             capture_output=True,
             timeout=_WALL_SECONDS,
             env=environment,
@@ -96,8 +98,8 @@ def _failed(problem: Problem) -> Answer:
 
 def _child() -> None:
     """Render what stands on the standard input; the answer goes to the standard output."""
-    _limit()
     request = json.load(sys.stdin)
+    _limit(request["cpu"])
     links: dict[str, str] = request["links"]
     asked: dict[str, None] = {}
 
@@ -118,13 +120,13 @@ def _child() -> None:
     sys.stdout.write(json.dumps(answer))
 
 
-def _limit() -> None:
+def _limit(cpu_seconds: int) -> None:
     """Bound this process's time and memory, where the system can."""
     if sys.platform == "win32":
         return  # the parent's clock is all there is
     import resource
 
-    resource.setrlimit(resource.RLIMIT_CPU, (_CPU_SECONDS, _CPU_SECONDS))
+    resource.setrlimit(resource.RLIMIT_CPU, (cpu_seconds, cpu_seconds))
     if sys.platform != "darwin":  # macOS refuses to lower the address space
         resource.setrlimit(resource.RLIMIT_AS, (_MEMORY, _MEMORY))
 

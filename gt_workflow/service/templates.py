@@ -65,10 +65,16 @@ def render(content: str, *, task_input: Any, grant: Grant) -> str:
         return _parsed(content).render({"task": {"input": task_input}, _GRANT: grant})
     except LiquidError as error:
         raise TemplateError(_problem(error)) from error
+    except _MISUSE as error:
+        message = f"a filter was given what it cannot use: {type(error).__name__}: {error}"
+        raise TemplateError(Problem("InvalidTemplate", message)) from error
     except RecursionError as error:
         message = "the template, or its input, is nested too deeply"
         raise TemplateError(Problem("TemplateLimitExceeded", message)) from error
 
+
+# python-liquid's filters let these through for some values, as `sum` does for texts.
+_MISUSE = (ArithmeticError, AttributeError, LookupError, TypeError, ValueError)
 
 # What stands under this name is looked up by the filter, so that one parsed template serves many
 # tasks; no template can spell it.
