@@ -43,7 +43,7 @@ class Narrator:
         self._every = every
         self._bars: Progress | None = None
         self._tasks: dict[str, TaskID] = {}
-        self._spoken: dict[str, float] = {}
+        self._spoken: dict[str, tuple[str, float]] = {}
 
     def __enter__(self) -> Self:
         """Open the bars, if there is a terminal."""
@@ -79,16 +79,14 @@ class Narrator:
                 self._tasks[stage], completed=done, total=total or None, detail=detail
             )
             return
+        known = f" of {total}" if total else ""
+        text = f"{stage}: {done}{known}{f' ({detail})' if detail else ''}"
+        before, when = self._spoken.get(stage, ("", -self._every))
         moment = time.monotonic()
         finished = bool(total) and done >= total
-        if finished or moment - self._spoken.get(stage, -self._every) >= self._every:
-            self._spoken[stage] = moment
-            known = f" of {total}" if total else ""
-            print(
-                f"{stage}: {done}{known}{f' ({detail})' if detail else ''}",
-                file=self._stream,
-                flush=True,
-            )
+        if text != before and (finished or moment - when >= self._every):
+            self._spoken[stage] = text, moment
+            print(text, file=self._stream, flush=True)
 
 
 def _bars(stream: TextIO) -> Progress:

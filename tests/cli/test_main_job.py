@@ -1,0 +1,169 @@
+"""The main job as a user meets it: commands in, exit status, stdout, stderr and files out."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import signal
+import subprocess
+import sys
+
+import pytest
+
+from gt_workflow.cli.app import run
+
+
+@pytest.fixture
+def cli(tmp_path, monkeypatch, capsys):
+    """Run a command in an empty folder; return exit status, stdout and stderr."""
+    monkeypatch.chdir(tmp_path)
+    for name in [name for name in os.environ if name.startswith("GT_") and name != "GT_SHARED"]:
+        monkeypatch.delenv(name)
+
+    def call(*arguments):
+        with pytest.raises(SystemExit) as ended:
+            run(list(arguments))
+        printed = capsys.readouterr()
+        return int(ended.value.code or 0), printed.out, printed.err
+
+    return call
+
+
+SIMULATED = ("--workers", "simulated", "--truth", "demo/truth.manifest", "--labels", "degu,wheel")
+
+
+def test_the_main_job_end_to_end_and_a_second_run_finds_it_done(cli, tmp_path):
+    assert cli("demo", "demo", "--count", "6")[0] == 0
+    launch = ("launch", "demo/photographs", *SIMULATED, "--workers-per-object", "3", "--json")
+    status, out, err = cli(*launch)
+    assert status == 0, err
+    told = json.loads(out)
+    assert told["job"]["status"] == "Completed"
+    assert (told["job"]["human"], told["job"]["left"]) == (6, 0)
+    assert set(told["workers"]) == {"simulated-1", "simulated-2", "simulated-3"}
+    assert {did["tasks"] for did in told["workers"].values()} == {6}
+    for form in ("recordio", "image", "manifest"):
+        sides = told["channels"]["images"][form]
+        assert sides["train"] + sides["validation"] == 6
+    output = tmp_path / "gt-data" / told["job"]["output"].removeprefix("s3://")
+    assert len(output.read_text().splitlines()) == 6
+
+    status, out, err = cli(*launch)
+    assert status == 0, err
+    again = json.loads(out)
+    assert again["job"]["name"] == told["job"]["name"]
+    assert sorted(again["channels"]["unchanged"]) == ["image", "manifest", "recordio"]
+    status, out, _ = cli("list", "--json")
+    assert [job["name"] for job in json.loads(out)["jobs"]] == [told["job"]["name"]]
+
+
+def test_a_dry_run_creates_nothing(cli, tmp_path):
+    cli("demo", "demo", "--count", "2")
+    status, out, err = cli("launch", "demo/photographs", *SIMULATED, "--dry-run", "--json")
+    assert status == 0, err
+    plan = json.loads(out)
+    assert plan["photographs"]["counts"]["photographs"] == 2
+    assert plan["request"]["LabelingJobName"] == plan["name"]
+    assert [path.name for path in (tmp_path / "gt-data").iterdir()] == [".gt"]
+    assert cli("list")[1] == ""
+
+
+def test_no_wait_returns_and_the_job_goes_on_later(cli):
+    cli("demo", "demo", "--count", "3")
+    launch = ("launch", "demo/photographs", *SIMULATED)
+    status, out, _ = cli(*launch, "--no-wait", "--json")
+    assert (status, json.loads(out)["created"]) == (0, True)
+    status, out, _ = cli("status", "--json")
+    assert (status, json.loads(out)["left"]) in {(0, 3), (0, 0)}
+    status, out, err = cli(*launch, "--json")
+    assert status == 0, err
+    assert json.loads(out)["job"]["status"] == "Completed"
+
+
+def test_a_stopped_job_keeps_its_lines(cli, tmp_path):
+    cli("demo", "demo", "--count", "2")
+    _, out, _ = cli("launch", "demo/photographs", "--labels", "degu", "--no-wait")
+    status, out, err = cli("stop", out.strip(), "--json")
+    assert status == 0, err
+    told = json.loads(out)
+    assert told["status"] == "Stopped"
+    lines = (tmp_path / "gt-data" / told["output"].removeprefix("s3://")).read_text().splitlines()
+    assert len(lines) == 2
+
+
+def test_an_empty_photograph_folder_is_one_sentence_and_status_3(cli, tmp_path):
+    (tmp_path / "photos").mkdir()
+    status, out, err = cli("launch", "photos", "--labels", "degu")
+    assert (status, out) == (3, "")
+    assert err.splitlines()[-1].startswith("error: ")
+
+
+@pytest.mark.parametrize(
+    ("arguments", "status", "said"),
+    [
+        (("launch",), 2, "name the photographs"),
+        (("launch", "photos"), 2, "--labels"),
+        (("launch", "photos", "--labels", "degu,degu"), 2, "degu"),
+        (("launch", "photos", "--labels", "a", "--workers", "robots"), 2, "workers.kind"),
+        (("launch", "photos", "--labels", "a", "--workers", "simulated"), 2, "--truth"),
+        (("launch", "photos", "--labels", "a", "--set", "job.worker=3"), 2, "job.workers"),
+        (("launch", "photos", "--labels", "a", "--settings", "no.toml"), 2, "no.toml"),
+        (("status", "no-such-job"), 5, "no-such-job"),
+        (("status",), 2, "no labeling jobs yet"),
+        (("stop", "no-such-job"), 5, "no-such-job"),
+        (("convert", "no.manifest", "--out", "channels"), 4, "no.manifest"),
+        (("convert", "no.manifest", "--out", "c", "--on-bad-line", "guess"), 2, "stop or skip"),
+    ],
+)
+def test_what_cannot_be_done_is_one_sentence_and_its_status(cli, arguments, status, said):
+    got, out, err = cli(*arguments)
+    assert (got, out) == (status, "")
+    assert said in err.splitlines()[-1]
+    assert "Traceback" not in err
+
+
+def test_init_writes_settings_that_load_and_never_overwrites_them(cli, tmp_path):
+    assert cli("launch", "--init")[0] == 0
+    (tmp_path / "photos").mkdir()
+    assert cli("launch")[0] == 3  # the settings are read: an empty folder is met
+    status, _, err = cli("launch", "--init")
+    assert status == 2
+    assert "nothing was written" in err
+
+
+def test_an_invitation_is_a_link_with_a_token_in_its_fragment(cli):
+    status, out, _ = cli("invite", "anna", "--json")
+    assert status == 0
+    assert re.fullmatch(r"http://127\.0\.0\.1:\d+/_/#token=[\w-]{40,}", json.loads(out)["page"])
+
+
+def test_help_needs_nothing_heavy():
+    code = (
+        "import sys; from gt_workflow.cli.app import run\n"
+        "try: run(['--help'])\n"
+        "except SystemExit: pass\n"
+        "heavy = {'boto3', 'PIL', 'sqlalchemy', 'starlette', 'moto', 'rich', 'msgspec'}\n"
+        "print(sorted(heavy & set(sys.modules)), file=sys.stderr)"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stderr.strip() == "[]"
+    assert "launch" in done.stdout
+
+
+def test_ctrl_c_leaves_the_job_and_says_how_to_go_on(tmp_path):
+    command = [sys.executable, "-m", "gt_workflow"]
+    subprocess.run([*command, "demo", "demo", "--count", "2"], cwd=tmp_path, check=True)
+    launch = [*command, "launch", "demo/photographs", "--labels", "degu"]
+    with subprocess.Popen(launch, cwd=tmp_path, stderr=subprocess.PIPE, text=True) as process:
+        told = []
+        for line in process.stderr:
+            told.append(line)
+            if line.startswith("draw the boxes here"):
+                process.send_signal(signal.SIGINT)
+    assert process.returncode == 130, told
+    assert "Go on with the same command" in told[-1]
+    listed = subprocess.run(
+        [*command, "list", "--json"], cwd=tmp_path, check=True, capture_output=True, text=True
+    )
+    assert [job["status"] for job in json.loads(listed.stdout)["jobs"]] == ["InProgress"]
