@@ -22,17 +22,26 @@ STEP = 100
 
 @dataclass(slots=True)
 class Packed:
-    """What became of a plan's images; `sides` counts those that the channels hold."""
+    """What became of a plan's images; `sides` counts those that the channels hold.
+
+    `local` counts images that are no S3 objects, `refused` tells which cannot be used.
+    """
 
     sides: dict[Side, SideCounts] = field(
         default_factory=lambda: {name: SideCounts() for name in SIDES}
     )
     refused: list[Event] = field(default_factory=list)
     content_types: set[str] = field(default_factory=set)
+    local: int = 0
 
     def warnings(self, plan: ConvertPlan) -> tuple[str, ...]:
         """Say what is likely to hurt, by what the channels hold instead of what was planned."""
         found = replace(plan.survey, sides=self.sides).warnings()
+        if self.local and "manifest" in plan.settings.forms:
+            found.append(
+                f"{self.local} images are not in S3, from where a training job would read those of "
+                "the manifest channel"
+            )
         if self.refused:
             found.append(f"{len(self.refused)} images could not be used; the report names them")
         return tuple(found)
@@ -82,6 +91,7 @@ def pack(
         packed.sides[sample.side].add([names[class_id] for class_id, *_ in sample.objects])
         if sample.objects:
             packed.content_types.add(raster.content_type)
+            packed.local += not sample.source_ref.startswith("s3://")
         for writer in writers.values():
             writer.add(sample, image, raster)
     progress("converting", len(samples), len(samples))

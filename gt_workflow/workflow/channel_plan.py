@@ -97,14 +97,18 @@ class ConvertPlan:
         keeps = self.settings.keep_empty == side and "recordio" in self.settings.forms
         return counts if keeps else replace(counts, without_boxes=0)
 
-    def digest(self, form: Form) -> str:
-        """Hash what decides about a form's bytes."""
+    def recorded_settings(self) -> dict[str, Any]:
+        """Give the settings that decide about what a channel holds."""
         settings = asdict(self.settings)
         for name in ("manifest", "out", "forms", "upload_to"):
             del settings[name]
+        return settings
+
+    def digest(self, form: Form) -> str:
+        """Hash what decides about a form's bytes."""
         return channels.digest_of(
             {
-                **settings,
+                **self.recorded_settings(),
                 "form": form,
                 "base": self.settings.base,
                 "manifest": self.manifest_sha256,

@@ -16,6 +16,9 @@ from gt_workflow.core.manifest import Record
 from gt_workflow.core.split import SIDES, Side, exceptions, side
 from gt_workflow.workflow.channel_labels import Absence, ChannelClass, ClassTable, Judged, judge
 
+# A split by hash gives shares by chance; more than this off, relative to what was asked, is told.
+_UNEVEN = 0.25
+
 
 @dataclass(slots=True)
 class SideCounts:
@@ -62,6 +65,7 @@ class Survey:
     sides: dict[Side, SideCounts] = field(
         default_factory=lambda: {name: SideCounts() for name in SIDES}
     )
+    validation: float = 0.0
     moved: dict[str, Side] = field(default_factory=dict)
     classes: tuple[ChannelClass, ...] = ()
 
@@ -93,6 +97,13 @@ class Survey:
                 found.append(f"class {entry.name!r} has no box at all")
             elif not validation.boxes[entry.name]:
                 found.append(f"class {entry.name!r} has no box in validation: it is not measured")
+        total = train.images + validation.images
+        share = validation.images / total if total else 0.0
+        if not self.moved and abs(share - self.validation) > _UNEVEN * self.validation:
+            found.append(
+                f"validation has {share:.0%} of the images instead of {self.validation:.0%}; "
+                "another salt draws another split"
+            )
         for origin, to in self.moved.items():
             found.append(f"origin {origin} was moved to {to}, which had no image otherwise")
         if self.repeated:
@@ -115,7 +126,7 @@ def survey(
     """
     moved: dict[str, Side] = {}
     for _ in range(2):
-        found = Survey(moved=moved)
+        found = Survey(validation=validation, moved=moved)
         classes = ClassTable(fixed_classes, uri=uri)
 
         def origins(found: Survey = found, classes: ClassTable = classes) -> Iterator[str]:

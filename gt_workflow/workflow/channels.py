@@ -2,7 +2,9 @@
 
 It is written last. A run that finds one of its own digest leaves the form alone. While a form is
 being written `unfinished.json` stands in its place, so that what an interrupted run left behind
-is known as ours and cleared away: a stale image under a channel's prefix would be trained on.
+is known as ours and cleared away: a stale image under a channel's prefix would be trained on. From
+then on the form's folder is convert's own, and whatever else comes to lie in it is deleted when the
+form is written again.
 """
 
 from __future__ import annotations

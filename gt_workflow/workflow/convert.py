@@ -249,6 +249,7 @@ def _receipt(
         ),
         "manifest": plan.settings.manifest,
         "manifest_sha256": plan.manifest_sha256,
+        "settings": plan.recorded_settings(),
         "warnings": list(packed.warnings(plan)),
         "files": dict(files),
         "digest": plan.digest(form),

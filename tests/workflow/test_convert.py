@@ -14,6 +14,7 @@ from gt_workflow.core import recordio
 from gt_workflow.core.split import split
 from gt_workflow.errors import DataError, StorageError, UsageError
 from gt_workflow.workflow import convert
+from gt_workflow.workflow.channel_survey import Survey
 from gt_workflow.workflow.convert import ConvertSettings
 
 OUT = "s3://bucket/out"
@@ -356,6 +357,23 @@ def test_both_channels_have_images_however_small_the_set():
     receipt = run(storage, validation=0.01)
     assert [len(records(storage, side)) for side in SIDES] == [1, 1]
     assert any("was moved to validation" in warning for warning in receipt.warnings)
+
+
+@pytest.mark.parametrize(("images", "told"), [((80, 20), 0), ((76, 24), 0), ((90, 10), 1)])
+def test_a_share_far_from_what_was_asked_is_told(images, told):
+    found = Survey(validation=0.2)
+    for side, count in zip(SIDES, images, strict=True):
+        found.sides[side].images = count
+    warnings = [text for text in found.warnings() if "instead of 20%" in text]
+    assert len(warnings) == told
+
+
+def test_images_outside_s3_are_told_where_a_manifest_channel_would_need_them():
+    lines = [labelled(f"photos/{ref[-6:]}", [(0, 1, 1, 9, 9)]) for ref in refs(12)]
+    storage = world(lines)
+    receipt = run(storage)
+    assert any(text.startswith("12 images are not in S3") for text in receipt.warnings)
+    assert not any("not in S3" in text for text in run(storage, forms=("recordio",)).warnings)
 
 
 def test_one_origin_cannot_be_split():
