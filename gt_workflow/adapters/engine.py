@@ -19,6 +19,7 @@ from concurrent.futures.process import BrokenProcessPool
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from itertools import islice
+from multiprocessing import resource_tracker
 from typing import Any, Generic, TypeVar
 
 from gt_workflow.errors import GtWorkflowError
@@ -86,18 +87,18 @@ class ProcessEngine:
             try:
                 future = self._started().submit(_apply, code, payload)
             except BrokenProcessPool:
-                self._discard_pool()
+                self.close()
                 future = self._started().submit(_apply, code, payload)
-        return _Batch(items, sent, future)
+        return _Batch(items, sent, future, self._started())
 
     def _outcomes(self, code: bytes, batch: _Batch[T]) -> Iterator[Outcome[T, Any]]:
         try:
             results = iter(batch.future.result())
             self._deaths = 0
         except BrokenProcessPool:
-            self._discard_pool()
-            alone = (self._alone(code, piece) for piece in batch.sent if isinstance(piece, bytes))
-            results = alone
+            if self._pool is batch.pool:
+                self.close()
+            results = (self._alone(code, piece) for piece in batch.sent if isinstance(piece, bytes))
         for item, piece in zip(batch.items, batch.sent, strict=True):
             if isinstance(piece, Exception):
                 yield Outcome(item=item, error=piece)
@@ -137,17 +138,13 @@ class ProcessEngine:
             self._pool = _new_pool(self._processes)
         return self._pool
 
-    def _discard_pool(self) -> None:
-        pool = self._pool
-        if pool is not None and getattr(pool, "_broken", False):
-            self.close()
-
 
 @dataclass(frozen=True, slots=True)
 class _Batch(Generic[T]):
     items: list[T]
     sent: list[bytes | Exception]  # the pickled item, or why it cannot be pickled
     future: Future[_Sent]
+    pool: ProcessPoolExecutor
 
 
 def _new_pool(processes: int) -> ProcessPoolExecutor:
@@ -168,6 +165,8 @@ def _ignore_interrupts() -> None:
 @contextmanager
 def _interrupts_held() -> Iterator[None]:
     """Block SIGINT, for this thread and the processes it starts, until they ignore it."""
+    # Its tracker of resources unblocks SIGINT when it is started, which must not happen inside.
+    resource_tracker.ensure_running()
     before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
     try:
         yield
