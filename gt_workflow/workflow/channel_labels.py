@@ -42,13 +42,6 @@ class Judged:
     dropped: tuple[int, ...] = ()
     absence: Absence | None = None
 
-    @property
-    def usable_label(self) -> Label:
-        """The label of a line that has one."""
-        if self.label is None:
-            raise ValueError(f"line {self.record.line} is {self.absence}")
-        return self.label
-
 
 def judge(record: Record, *, min_side: float) -> Judged:
     """Decide what a channel may take from one line."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import json
+from contextlib import contextmanager
 from dataclasses import replace
 
 import pytest
@@ -683,3 +684,45 @@ def test_a_run_broken_off_anywhere_leaves_no_receipt_and_is_made_good():
         run(storage, salt="b")
         assert storage.objects == whole.objects
     assert broken > 30
+
+
+class Corrupting(MemoryStorage):
+    """Stores something else than it was given, as a bad disk or a proxy would."""
+
+    def __init__(self, objects, name, change):
+        super().__init__(objects)
+        self.name, self.change = name, change
+
+    @contextmanager
+    def create(self, uri):
+        with super().create(uri) as file:
+            yield file
+        if uri.endswith(self.name):
+            self.objects[uri] = self.change(self.objects[uri])
+
+
+@pytest.mark.parametrize(
+    ("name", "change", "reason"),
+    [
+        ("train.rec", lambda data: data[:-4], "were stored"),
+        ("train.rec", lambda data: b"\0" + data[1:], "no RecordIO frame begins here"),
+        ("train.idx", lambda data: data.replace(b"\t0\n", b"\t8\n"), "not where the index has it"),
+        ("train.rec", lambda data: one_frame(len(data)), "fewer records than the index has"),
+    ],
+)
+def test_what_was_stored_is_read_back_before_it_is_called_done(name, change, reason):
+    storage = Corrupting(simple().objects, name, change)
+    with pytest.raises((DataError, StorageError), match=reason):
+        run(storage)
+    assert f"{OUT}/recordio/channel.json" not in storage.objects
+
+
+def one_frame(size):
+    return b"".join(recordio.frame(bytes(size - 8)))
+
+
+def test_labels_of_people_and_of_machines_are_counted_apart():
+    lines = [labelled(ref, [(0, 1, 1, 9, 9)]) for ref in refs(6)]
+    lines[0]["boxes-metadata"]["human-annotated"] = "no"
+    found = plan(world(lines)).to_dict()["lines"]
+    assert (found["labelled_by_people"], found["labelled_by_machine"]) == (5, 1)

@@ -79,6 +79,11 @@ def test_a_big_endian_orientation_is_found():
     assert raster(data[:2] + segment + data[2:]).orientation == 6
 
 
+def test_fill_bytes_and_bare_markers_are_passed_over():
+    data = encoded()
+    assert raster(data[:2] + b"\xff\xff\xff\x01" + b"\xff\xd0" + data[2:]).width == 31
+
+
 @pytest.mark.parametrize(
     "exif",
     [
