@@ -14,7 +14,7 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from datetime import timedelta
 
-from sqlalchemy import Connection, delete, insert, select
+from sqlalchemy import Connection, bindparam, delete, insert, select
 
 from gt_workflow.ports import Clock
 from gt_workflow.service.faults import invalid, not_found
@@ -23,6 +23,20 @@ from gt_workflow.service.store import Store, worker_teams, worker_tokens, worker
 NAME_LIMIT = 64
 TOKEN_LIMIT = 512
 TOKEN_LIFE = timedelta(days=30)
+
+_BY_TOKEN = (
+    select(
+        worker_tokens.c.token_sha256,
+        worker_tokens.c.expires,
+        workers.c.id,
+        workers.c.name,
+        worker_teams.c.workteam_arn,
+    )
+    .join(workers, workers.c.id == worker_tokens.c.worker_id)
+    .outerjoin(worker_teams, worker_teams.c.worker_id == workers.c.id)
+    .where(worker_tokens.c.token_sha256 == bindparam("digest"))
+    .order_by(worker_teams.c.workteam_arn)
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,19 +117,17 @@ class Workers:
         if not token or len(token) > TOKEN_LIMIT:
             return None
         digest = _digest(token)
+        # One query, since every request of every worker begins with it.
         with self._store.read() as connection:
-            row = connection.execute(
-                select(worker_tokens.c.token_sha256, worker_tokens.c.expires, workers)
-                .join(workers, workers.c.id == worker_tokens.c.worker_id)
-                .where(worker_tokens.c.token_sha256 == digest)
-            ).one_or_none()
-            # The index has compared already, but on hashes, whose timing tells nothing of the
-            # token; this comparison does not depend on a collation of the database.
-            if row is None or not hmac.compare_digest(row.token_sha256, digest):
-                return None
-            if row.expires <= self._clock.now().timestamp():
-                return None
-            return Worker(id=row.id, name=row.name, teams=_teams_of(connection, row.id))
+            rows = connection.execute(_BY_TOKEN, {"digest": digest}).all()
+        # The index has compared already, but on hashes, whose timing tells nothing of the
+        # token; this comparison does not depend on a collation of the database.
+        if not rows or not hmac.compare_digest(rows[0].token_sha256, digest):
+            return None
+        if rows[0].expires <= self._clock.now().timestamp():
+            return None
+        teams = tuple(row.workteam_arn for row in rows if row.workteam_arn is not None)
+        return Worker(id=rows[0].id, name=rows[0].name, teams=teams)
 
     def list(self) -> list[Worker]:
         """Return all workers, by name."""

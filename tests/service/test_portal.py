@@ -7,6 +7,7 @@ from urllib.parse import parse_qs, urlencode, urlsplit
 import pytest
 from portal_house import HEIGHT, LEASE, TEAM, TEAMS, WIDTH, House, answer, box, image
 
+from gt_workflow.errors import StorageError
 from gt_workflow.service.portal import BODY_LIMIT
 
 
@@ -504,6 +505,23 @@ def test_a_missing_image_is_not_found_and_its_place_not_told(house):
     reply = house.call("GET", task["image"]["url"])
     assert reply.status == 404
     assert b"bucket" not in reply.body
+
+
+def test_a_storage_that_fails_is_told_to_the_log_and_not_to_the_worker(house, caplog):
+    token = house.worker()
+    house.job(objects=1)
+    task = house.accept(token)
+
+    def broken(uri):
+        raise StorageError("the disk is gone", uri=uri)
+
+    house.storage.open = broken
+    reply = house.call("GET", task["image"]["url"])
+    assert reply.status == 503
+    assert reply.json()["error"]["code"] == "Unavailable"
+    assert b"disk" not in reply.body
+    assert "the disk is gone" in caplog.text
+    assert task["image"]["url"].rpartition("=")[2] not in caplog.text
 
 
 @pytest.mark.parametrize(

@@ -23,6 +23,7 @@ export class Editor {
   #panning = false;
   #queued = false;
   #pointer = null;
+  #painted = [];
   /** Whether the image is on the screen: before that nobody can have labeled it. */
   loaded = false;
 
@@ -244,9 +245,14 @@ export class Editor {
     this.element.classList.toggle("nothing", nothing);
     // Drawn on top by the preview.
     const busy = this.#gesture?.index ?? selected;
-    this.boxLayer.replaceChildren(
-      ...boxes.map((box, index) => this.#shape(box, index === selected, index === busy)),
-    );
+    const state = [boxes, selected, busy, this.#view];
+    // A pointer that only moves must not rebuild hundreds of boxes.
+    if (state.some((value, index) => value !== this.#painted[index])) {
+      this.#painted = state;
+      this.boxLayer.replaceChildren(
+        ...boxes.map((box, index) => this.#shape(box, index === selected, index === busy)),
+      );
+    }
     this.previewLayer.replaceChildren(...this.#preview(boxes[selected]));
     this.#paintCross(frame);
   }

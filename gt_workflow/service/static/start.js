@@ -40,15 +40,16 @@ export function signInView(app, { reason, enter }) {
 }
 
 function card(job, start) {
-  const { labeled, total } = job.progress;
+  const { labeled, failed, total } = job.progress;
+  const done = labeled + failed;
   const left = `${job.available} ${job.available === 1 ? "image" : "images"} for you`;
   return h("li", { class: "card" },
     h("div", { class: "card-text" },
       h("h2", {}, job.title),
       h("p", { class: "quiet" }, `${KINDS[job.kind] ?? job.kind} · ${job.job_name}`),
       job.description ? h("p", { class: "description" }, job.description) : null,
-      h("p", { class: "quiet" }, `${left} · ${labeled} of ${total} done`),
-      h("progress", { max: Math.max(total, 1), value: labeled })),
+      h("p", { class: "quiet" }, `${left} · ${done} of ${total} done`),
+      h("progress", { max: Math.max(total, 1), value: done })),
     h("button", { class: "primary", type: "button", onclick: start, disabled: !job.available },
       "Start"));
 }
