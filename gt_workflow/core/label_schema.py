@@ -99,7 +99,8 @@ def line_type(attribute: str | None) -> Any:
 def check(label: RawLabel, metadata: RawMetadata, attribute: str, uri: str, line: int) -> int:
     """Raise `DataError` if the two do not fit; return how many texts they hold, keys included.
 
-    The texts are those that the types above decode, with the two members' own names.
+    The texts are those that the types above decode, with the two members' own names. The
+    metadata have a `type`, else they are no label's.
     """
     annotations, objects, classes = label.annotations, metadata.objects, metadata.class_map
     texts = 10 + (label.image_size[0].depth is not UNSET) + 5 * len(annotations)
@@ -115,11 +116,11 @@ def check(label: RawLabel, metadata: RawMetadata, attribute: str, uri: str, line
             if annotation.class_id not in classes:
                 place = f"{attribute}.annotations[{annotations.index(annotation)}].class_id"
                 problem = (place, f"class {annotation.class_id} is not in the class-map")
+                break
     elif annotations:
         problem = (f"{attribute}{SUFFIX}.class-map", "this member is missing")
-    if metadata.type is UNSET or metadata.human_annotated is UNSET:
-        name = "type" if metadata.type is UNSET else "human-annotated"
-        problem = (f"{attribute}{SUFFIX}.{name}", "this member is missing")
+    if metadata.human_annotated is UNSET:
+        problem = (f"{attribute}{SUFFIX}.human-annotated", "this member is missing")
     if problem:
         raise DataError(problem[1], uri=uri, line=line, field=problem[0])
     return (
@@ -130,34 +131,55 @@ def check(label: RawLabel, metadata: RawMetadata, attribute: str, uri: str, line
     )
 
 
-class _Peek(Struct, gc=False, rename="kebab"):
+class _Kind(Struct, gc=False, rename="kebab"):
     type: str | UnsetType = UNSET
     failure_reason: str | UnsetType = UNSET
 
 
-_peek = msgspec.json.Decoder(_Peek).decode
+class _Shape(Struct, gc=False):
+    image_size: msgspec.Raw
+    annotations: msgspec.Raw
+
+
+_kind = msgspec.json.Decoder(_Kind).decode
+_shape = msgspec.json.Decoder(_Shape).decode
 
 
 def kind_of(metadata: msgspec.Raw) -> str | None:
     """Return the `type` that metadata name, None if there is none or it is no such thing."""
+    return _kind_of(metadata).type or None
+
+
+def _kind_of(metadata: msgspec.Raw | None) -> _Kind:
     try:
-        return _peek(metadata).type or None
+        return _Kind() if metadata is None else _kind(metadata)
     except msgspec.DecodeError:
-        return None
+        return _Kind()
 
 
 def box_attributes(table: Mapping[str, msgspec.Raw]) -> list[str]:
-    """Return the label attributes for boxes on a line; failed ones only if there is no other."""
+    """Return the label attributes for boxes on a line; failed ones only if there is no other.
+
+    What has the form of a label counts even if its metadata are missing or broken, so that
+    reading it says so.
+    """
     labelled, failed = [], []
-    for key, value in table.items():
-        if not key.endswith(SUFFIX):
-            continue
-        try:
-            metadata = _peek(value)
-        except msgspec.ValidationError:
-            continue  # somebody's own member, by chance of this name
-        if metadata.type == BOXES:
-            labelled.append(key.removesuffix(SUFFIX))
-        elif metadata.type is UNSET and metadata.failure_reason is not UNSET:
-            failed.append(key.removesuffix(SUFFIX))
+    for name in dict.fromkeys(key.removesuffix(SUFFIX) for key in table):
+        kind = _kind_of(table.get(name + SUFFIX))
+        if kind.type == BOXES:
+            labelled.append(name)
+        elif kind.type is UNSET and kind.failure_reason is not UNSET:
+            failed.append(name)
+        elif kind.type is UNSET and name in table and _has_form(table[name]):
+            labelled.append(name)
     return labelled or failed
+
+
+def _has_form(value: msgspec.Raw) -> bool:
+    if bytes(value)[:1] != b"{":
+        return False
+    try:
+        _shape(value)
+    except msgspec.DecodeError:
+        return False
+    return True

@@ -110,6 +110,10 @@ class Record(Struct, frozen=True, gc=False, eq=False):
             return NotImplemented
         return self._key() == other._key()
 
+    def __ne__(self, other: object) -> bool:
+        # Struct brings its own, which would tell a label from the parts it is made of.
+        return not self == other
+
     def __hash__(self) -> int:
         return hash((self.line, self.raw, self.attribute))
 

@@ -123,6 +123,10 @@ def test_numbers_are_not_respelled_and_escapes_not_resolved():
     assert replaced == b'{"n":1.50,"big":' + b"9" * 5000 + b',"old":[2]}'
 
 
+def test_a_member_twice_is_replaced_once():
+    assert with_members(b'{"a":1,"b":2,"a":3}', {"a": 4}) == b'{"a":4,"b":2}'
+
+
 def test_a_line_without_changes_is_returned_as_it_is():
     raw = b'{ "a" : 1 }  '
     assert with_members(raw, {}) is raw

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import json
 import pickle
+import re
 import tracemalloc
 from collections import Counter
 
@@ -241,6 +242,27 @@ def test_other_kinds_of_label_are_no_choice():
     assert caught.value.field == "check-metadata.type"
 
 
+@pytest.mark.parametrize(
+    ("changes", "field"),
+    [
+        ({"bb_metadata": None}, "bb-metadata"),
+        ({"bb_metadata": {"type": 5}}, "bb-metadata.type"),
+        ({"bb_metadata": {}}, "bb-metadata.type"),
+        ({"bb_metadata": 5}, "bb-metadata"),
+    ],
+)
+def test_a_label_whose_metadata_are_broken_is_found_all_the_same(changes, field):
+    line = {key: item for key, item in labelled(**changes).items() if item is not None}
+    with pytest.raises(DataError) as caught:
+        one(line)
+    assert caught.value.field == field
+
+
+@pytest.mark.parametrize("theirs", [{}, {"annotations": []}, [], "{}", {"image_size": 1}])
+def test_other_members_are_no_labels(theirs):
+    assert one({"source-ref": SOURCE, "theirs": theirs}).state == "untouched"
+
+
 @pytest.mark.parametrize("name", ["source-ref", "origin", "photograph"])
 def test_members_with_a_meaning_are_no_label_attributes(name):
     with pytest.raises(DataError, match=f"cannot be called `{name}`"):
@@ -287,6 +309,7 @@ BAD = [
     (("bb", "image_size", 0, "width"), 0, "bb.image_size[0].width", ">= 1"),
     (("bb", "image_size", 0, "height"), -480, "bb.image_size[0].height", ">= 1"),
     (("bb", "image_size", 0, "height"), 480.5, "bb.image_size[0].height", "got `float`"),
+    (("bb-metadata",), 5, "bb-metadata", "got `int`"),
     (("bb-metadata", "type"), None, "bb-metadata.type", "missing"),
     (("bb-metadata", "human-annotated"), None, "bb-metadata.human-annotated", "missing"),
     (("bb-metadata", "human-annotated"), "maybe", "bb-metadata.human-annotated", "maybe"),
@@ -320,6 +343,7 @@ def test_a_label_without_metadata_is_an_error_once_the_attribute_is_known():
 
 
 GOOD = raw(labelled())
+spellings = st.sampled_from([{}, {"ensure_ascii": False}, {"separators": (" ,", " : ")}])
 
 MALFORMED = [
     (GOOD[:-30], "breaks off in the middle"),
@@ -361,6 +385,20 @@ def test_what_is_no_line_of_a_manifest(line, reason, attribute):
         one(line, attribute=attribute)
     assert str(caught.value).startswith("m:1: ")
     assert reason in str(caught.value)
+
+
+OWN = re.compile(r'"(?:[^"\\\\]|\\\\.)*" ?:')
+
+
+@given(st.data())
+def test_a_member_twice_is_found_wherever_it_stands(data):
+    extra = data.draw(st.sampled_from([{}, {"origin": "0f"}, {"x": {"y": '":'}, "z": [1]}]))
+    line = json.dumps(labelled() | extra, **data.draw(spellings))
+    keys = [found for found in OWN.finditer(line) if found[0].strip(' :"') not in {"y", '":'}]
+    key = data.draw(st.sampled_from(keys))
+    twice = line[: key.start()] + key[0] + "1," + line[key.start() :]
+    with pytest.raises(DataError, match="stands twice"):
+        one(twice.encode())
 
 
 def test_a_member_twice_in_what_is_passed_on_is_not_ours():
@@ -438,7 +476,6 @@ passed_on = st.dictionaries(
 )
 edges = st.floats(0, 1e6).map(lambda edge: round(edge, 4))
 drawn = st.lists(st.tuples(st.integers(0, 9), edges, edges, edges, edges), max_size=6)
-spellings = st.sampled_from([{}, {"ensure_ascii": False}, {"separators": (" ,", " : ")}])
 
 
 @given(passed_on, spellings, drawn, st.booleans())
@@ -516,6 +553,10 @@ def test_records_compare_and_travel_between_processes():
     assert hash(record) == hash(one(labelled()))
     assert record != one(labelled(bb=value((0, 1, 2, 3, 5), (2, 5.5, 6.25, 7, 8))))
     assert record != "record"
+    assert not record != one(labelled())  # noqa: SIM202 - `!=` is what is tried
+    assert record.label
+    assert not record != one(labelled())  # noqa: SIM202 - as above
+    assert record == one(labelled())
     assert pickle.loads(pickle.dumps(record)) == record  # noqa: S301 - our own bytes
     assert repr(record) == "Record(1, 's3://b/a.jpg', 'bb', labelled)"
     made = Record(1, record.raw, SOURCE, SOURCE, "bb", content=record.label)
