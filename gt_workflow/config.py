@@ -77,6 +77,7 @@ class Settings(_Section, frozen=True):
     photographs: str = ""
     labels: tuple[str, ...] = ()
     name: str = ""
+    duplicates: Literal["keep", "drop"] = "keep"  # photographs of exactly the same content
     job: Job = msgspec.field(default_factory=Job)
     store: StoreSection = msgspec.field(default_factory=StoreSection)
     workers: Workers = msgspec.field(default_factory=Workers)

@@ -83,6 +83,10 @@ def launch(  # noqa: PLR0913 - one parameter per flag
         str | None,
         typer.Option(metavar="FILE", help="What simulated workers know: a manifest or VOC folder."),
     ] = None,
+    duplicates: Annotated[
+        str | None,
+        typer.Option(metavar="keep|drop", help="Label photographs of the same content again?"),
+    ] = None,
     to: Annotated[
         str | None,
         typer.Option(metavar="FORM[,FORM...]", help="Channels: recordio, image, manifest."),
@@ -117,6 +121,7 @@ def launch(  # noqa: PLR0913 - one parameter per flag
             "photographs": photographs,
             "labels": _names(labels),
             "name": name,
+            "duplicates": duplicates,
             "job.workers": workers_per_object,
             "job.instructions": instructions,
             "workers.kind": workers,

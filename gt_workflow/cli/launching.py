@@ -183,6 +183,8 @@ def _tell_photographs(planned: stage.LaunchPlan) -> None:
     counts = planned.ingest.counts()
     others = [f"{counts[key]} {key}" for key in counts if key != "photographs" and counts[key]]
     show.note(f"{counts['photographs']} photographs" + "".join(f", {other}" for other in others))
+    if any(entry.kept for entry in planned.ingest.duplicates):
+        show.note("  duplicates are labelled like all others; --duplicates drop leaves them out")
     for entry in planned.ingest.rejected[:20]:
         show.note(f"  rejected {entry.name}: {entry.reason}")
     if len(planned.ingest.rejected) > 20:

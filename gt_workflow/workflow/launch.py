@@ -91,6 +91,7 @@ def plan(
             manifest=f"{place.base}jobs/unnamed/input.manifest",
             report=f"{place.base}jobs/unnamed/ingest.json",
             exclude=(settings.store.root,),
+            keep_duplicates=settings.duplicates == "keep",
         ),
         storage=storage,
         engine=engine,
