@@ -22,6 +22,13 @@ def stack(tmp_path):
         yield started
 
 
+@pytest.fixture(scope="module")
+def idle(tmp_path_factory):
+    """Give a service for tests that leave nothing behind."""
+    with running(tmp_path_factory.mktemp("service")) as started:
+        yield started
+
+
 @pytest.fixture
 def sagemaker(stack):
     return stack.client()
@@ -93,12 +100,12 @@ def test_a_name_that_is_taken_in_any_case(stack, sagemaker):
     assert caught.value.response["Message"] == caught.value.response["Error"]["Message"]
 
 
-def test_a_job_that_is_not_there(stack):
+def test_a_job_that_is_not_there(idle):
     for operation in ("describe_labeling_job", "stop_labeling_job"):
-        told = refused(stack, operation, LabelingJobName="never")
+        told = refused(idle, operation, LabelingJobName="never")
         assert told.startswith("ResourceNotFound: ")
         assert "never" in told
-    told = refused(stack, "list_labeling_jobs_for_workteam", WorkteamArn=OTHER_TEAM)
+    told = refused(idle, "list_labeling_jobs_for_workteam", WorkteamArn=OTHER_TEAM)
     assert told == f"ResourceNotFound: The work team {OTHER_TEAM} does not exist."
 
 
@@ -109,8 +116,8 @@ def test_another_region_is_another_world(stack, sagemaker):
     assert elsewhere.list_workteams()["Workteams"] == []
 
 
-def test_shapes_are_checked_by_the_service(stack):
-    told = refused(stack, "create_labeling_job", **request("a_b", RoleArn="me"))
+def test_shapes_are_checked_by_the_service(idle):
+    told = refused(idle, "create_labeling_job", **request("a_b", RoleArn="me"))
     assert told == (
         "ValidationException: 3 validation errors detected: "
         "Value 'a_b' at 'labelingJobName' failed to satisfy constraint: Member must satisfy "
@@ -210,13 +217,13 @@ def test_shapes_are_checked_by_the_service(stack):
         ),
     ],
 )
-def test_a_job_that_could_not_be_carried_out_is_refused(stack, changes, start):
-    told = refused(stack, "create_labeling_job", **request(**changes))
+def test_a_job_that_could_not_be_carried_out_is_refused(idle, changes, start):
+    told = refused(idle, "create_labeling_job", **request(**changes))
     assert told.startswith(f"ValidationException: {start}")
-    assert stack.client().list_labeling_jobs()["LabelingJobSummaryList"] == []
+    assert idle.client().list_labeling_jobs()["LabelingJobSummaryList"] == []
 
 
-def test_all_broken_rules_are_told_at_once(stack):
+def test_all_broken_rules_are_told_at_once(idle):
     wrong = request(
         LabelAttributeName="boxes-metadata",
         HumanTaskConfig=human(
@@ -224,7 +231,7 @@ def test_all_broken_rules_are_told_at_once(stack):
             TaskTimeLimitInSeconds=40_000,
         ),
     )
-    told = refused(stack, "create_labeling_job", **wrong)
+    told = refused(idle, "create_labeling_job", **wrong)
     assert told.startswith("ValidationException: ")
     for field in ("LabelAttributeName", "HumanTaskConfig.TaskTimeLimitInSeconds"):
         assert field in told

@@ -87,11 +87,6 @@ def test_an_unknown_operation_of_sagemaker(stack):
     [
         ("cloudwatch", "describe_alarm_contributors", "UnknownOperationException"),  # CBOR
         ("iam", "get_organizations_access_report", "InvalidAction"),  # query
-        (
-            "ec2",
-            "describe_aws_network_performance_metric_subscriptions",
-            "InvalidAction",
-        ),
         ("lambda", "get_account_settings", "UnknownOperationException"),  # REST, JSON
         ("route53", "get_checker_ip_ranges", "UnknownOperationException"),  # REST, XML
     ],

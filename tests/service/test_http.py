@@ -19,8 +19,23 @@ SECRETS = {"AKIDEXAMPLE": "a secret"}
 JSON = {"X-Amz-Target": "SageMaker.ListWorkteams", "Content-Type": "application/x-amz-json-1.1"}
 
 
+@pytest.fixture(scope="module")
+def stack(tmp_path_factory):
+    with running(tmp_path_factory.mktemp("service")) as started:
+        yield started
+
+
+@pytest.fixture(scope="module")
+def locked(tmp_path_factory):
+    """Give a service that knows one access key."""
+    folder = tmp_path_factory.mktemp("service")
+    with running(folder, secrets=SECRETS, clock=SystemClock()) as started:
+        yield started
+
+
 @pytest.fixture
-def stack(tmp_path):
+def fresh(tmp_path):
+    """Give a service that a test may break."""
     with running(tmp_path) as started:
         yield started
 
@@ -127,12 +142,12 @@ def test_a_body_that_is_too_long_is_not_read(stack):
     assert json.loads(told)["message"] == f"The request body is longer than {API_LIMIT} bytes."
 
 
-def test_a_failure_of_ours_is_an_error_of_aws(stack, caplog):
+def test_a_failure_of_ours_is_an_error_of_aws(fresh, caplog):
     def break_down(_uri: str) -> bool:
         raise OSError("the disk is gone")
 
-    stack.teams.tags.list = break_down  # type: ignore[method-assign]
-    sagemaker = stack.client(retries={"max_attempts": 0})
+    fresh.teams.tags.list = break_down
+    sagemaker = fresh.client(retries={"max_attempts": 0})
     with pytest.raises(ClientError) as caught:
         sagemaker.list_tags(ResourceArn="arn:aws:sagemaker:us-east-1:123456789012:workforce/x")
     assert caught.value.response["Error"] == {
@@ -143,32 +158,27 @@ def test_a_failure_of_ours_is_an_error_of_aws(stack, caplog):
     assert "ListTags failed (request request-" in caplog.text
 
 
-def test_workers_outside_the_allow_list_find_no_portal(stack):
-    stack.api.handle(
+def test_workers_outside_the_allow_list_find_no_portal(fresh):
+    fresh.api.handle(
         "UpdateWorkforce",
         {"WorkforceName": "default", "SourceIpConfig": {"Cidrs": ["10.0.0.0/8"]}},
         region="us-east-1",
     )
-    assert send(stack, "GET", "/_/")[0] == 404
+    assert send(fresh, "GET", "/_/")[0] == 404
     # A header does not make it another address.
-    assert send(stack, "GET", "/_/", headers={"X-Forwarded-For": "10.1.1.1"})[0] == 404
-    assert send(stack, "POST", "/", headers=JSON)[0] == 200
+    assert send(fresh, "GET", "/_/", headers={"X-Forwarded-For": "10.1.1.1"})[0] == 404
+    assert send(fresh, "POST", "/", headers=JSON)[0] == 200
 
 
 class TestWithCredentials:
     """Every call of AWS's protocols must be signed with a configured key."""
 
-    @pytest.fixture
-    def stack(self, tmp_path):
-        with running(tmp_path, secrets=SECRETS, clock=SystemClock()) as started:
-            yield started
-
-    def refused(self, stack: Stack, service: str, operation: str, **config: Any) -> str:
-        client = stack.client(service, **config)
-        sent = len(stack.calls.requests)
+    def refused(self, locked: Stack, service: str, operation: str, **config: Any) -> str:
+        client = locked.client(service, **config)
+        sent = len(locked.calls.requests)
         with pytest.raises(ClientError) as caught:
             getattr(client, operation)()
-        assert len(stack.calls.requests) - sent == 1
+        assert len(locked.calls.requests) - sent == 1
         assert caught.value.response["ResponseMetadata"]["HTTPStatusCode"] == 403
         code: str = caught.value.response["Error"]["Code"]
         return code
@@ -177,31 +187,31 @@ class TestWithCredentials:
         ("service", "operation"),
         [("sagemaker", "list_workteams"), ("sts", "get_caller_identity"), ("sns", "list_topics")],
     )
-    def test_a_signature_is_asked_for(self, stack, service, operation):
+    def test_a_signature_is_asked_for(self, locked, service, operation):
         keys = {"access_key": "AKIDEXAMPLE", "secret_key": "a secret"}
-        answered = getattr(stack.client(service, **keys), operation)()
+        answered = getattr(locked.client(service, **keys), operation)()
         assert answered["ResponseMetadata"]["HTTPStatusCode"] == 200
         keys["secret_key"] = "wrong"
-        assert self.refused(stack, service, operation, **keys) == "SignatureDoesNotMatch"
+        assert self.refused(locked, service, operation, **keys) == "SignatureDoesNotMatch"
         keys["access_key"] = "unknown"
-        assert self.refused(stack, service, operation, **keys) == "InvalidAccessKeyId"
-        code = self.refused(stack, service, operation, signature_version=UNSIGNED)
+        assert self.refused(locked, service, operation, **keys) == "InvalidAccessKeyId"
+        code = self.refused(locked, service, operation, signature_version=UNSIGNED)
         assert code == "MissingAuthenticationTokenException"
 
-    def test_paths_of_other_services_are_encoded_twice_when_signed(self, stack):
+    def test_paths_of_other_services_are_encoded_twice_when_signed(self, locked):
         keys = {"access_key": "AKIDEXAMPLE", "secret_key": "a secret"}
-        functions = stack.client("lambda", **keys)
+        functions = locked.client("lambda", **keys)
         with pytest.raises(ClientError) as caught:
             functions.get_function(FunctionName="a b:c")
         # moto does not know the function; that it was asked shows that the signature held.
         assert caught.value.response["ResponseMetadata"]["HTTPStatusCode"] in {400, 404}
 
-    def test_a_body_other_than_the_signed_one_is_refused(self, stack):
+    def test_a_body_other_than_the_signed_one_is_refused(self, locked):
         headers = {"Authorization": "AWS4-HMAC-SHA256 Credential=AKIDEXAMPLE/20260101/us-east-1/"}
         headers["Authorization"] += "sagemaker/aws4_request, SignedHeaders=host, Signature=0"
         headers |= JSON | {"X-Amz-Content-Sha256": "0" * 64}
-        status, got, _ = send(stack, "POST", "/", headers=headers, body=b"{}")
+        status, got, _ = send(locked, "POST", "/", headers=headers, body=b"{}")
         assert (status, got["x-amzn-errortype"]) == (403, "InvalidSignatureException")
 
-    def test_the_portal_has_its_own_keys(self, stack):
-        assert send(stack, "GET", "/_/")[2] == b"portal"
+    def test_the_portal_has_its_own_keys(self, locked):
+        assert send(locked, "GET", "/_/")[2] == b"portal"
