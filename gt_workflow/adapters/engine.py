@@ -29,7 +29,6 @@ T = TypeVar("T")
 R = TypeVar("R")
 
 _Sent = list[tuple[bool, bytes]]  # per item: whether it is a value, and the value or error pickled
-_MAX_DEATHS = 20
 
 
 class WorkerDiedError(GtWorkflowError):
@@ -39,13 +38,17 @@ class WorkerDiedError(GtWorkflowError):
 class ProcessEngine:
     """Applies functions in worker processes; `fn`, items and values must be picklable."""
 
-    def __init__(self, processes: int, *, batch: int = 8, ahead: int = 2) -> None:
-        """Use so many processes; up to `ahead` batches of `batch` items each wait per process."""
+    def __init__(self, processes: int, *, batch: int = 8, ahead: int = 2, deaths: int = 20) -> None:
+        """Use so many processes; up to `ahead` batches of `batch` items each wait per process.
+
+        After more than `deaths` processes in a row that died on their item, `map` gives up.
+        """
         self._processes = processes
         self._batch = batch
         self._window = processes * ahead
         self._pool: ProcessPoolExecutor | None = None
         self._deaths = 0
+        self._max_deaths = deaths
 
     def map(self, fn: Callable[[T], R], items: Iterable[T]) -> Iterator[Outcome[T, R]]:
         """Yield one outcome per item, in order; see `ports.Engine`."""
@@ -123,9 +126,9 @@ class ProcessEngine:
             (result,) = future.result()
         except BrokenProcessPool:
             self._deaths += 1
-            if self._deaths > _MAX_DEATHS:
+            if self._deaths > self._max_deaths:
                 raise WorkerDiedError(
-                    f"{_MAX_DEATHS} worker processes in a row died; the fault is not an item's"
+                    f"{self._deaths} worker processes in a row died; the fault is not an item's"
                 ) from None
             return False, _described(WorkerDiedError("the worker process died on this item"))
         finally:

@@ -128,8 +128,10 @@ def sync_folder(path: Path) -> None:
 
 def move_below(top: Path, source: Path, target: Path) -> bool:
     """Rename a file to a path below `top`, durably; False if anything but folders bars the way."""
-    while _make_folders(top, target.parent):
+    while True:
         try:
+            if not _make_folders(top, target.parent):
+                return False
             source.replace(target)
         except (IsADirectoryError, NotADirectoryError):
             return False
@@ -137,19 +139,34 @@ def move_below(top: Path, source: Path, target: Path) -> bool:
             if not source.exists():
                 raise
             continue  # a deletion pruned the folder in between
-        sync_folder(target.parent)
+        _sync_nearest(target.parent, top)
         return True
-    return False
 
 
-def prune(folder: Path, top: Path) -> None:
-    """Remove folders that a deletion left empty, up to `top`; S3 has no folders."""
+def delete_below(top: Path, target: Path) -> None:
+    """Delete a file and the folders that this leaves empty, durably; S3 has no folders."""
+    target.unlink(missing_ok=True)
+    folder = target.parent
     while folder != top:
         try:
             folder.rmdir()
+        except FileNotFoundError:
+            pass  # another deletion was faster
         except OSError:
-            return
+            break  # not empty
         folder = folder.parent
+    _sync_nearest(folder, top)
+
+
+def _sync_nearest(folder: Path, top: Path) -> None:
+    """Sync a folder, or the nearest one above it if it was pruned meanwhile."""
+    while True:
+        try:
+            return sync_folder(folder)
+        except FileNotFoundError:
+            if folder == top:
+                raise
+            folder = folder.parent
 
 
 def _make_folders(top: Path, folder: Path) -> bool:

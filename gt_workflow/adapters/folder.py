@@ -24,9 +24,9 @@ from gt_workflow.adapters import folder_keys
 from gt_workflow.adapters.files import (
     TemporaryFile,
     content_type,
+    delete_below,
     is_folder,
     move_below,
-    prune,
     regular,
     sync_folder,
     translated,
@@ -207,9 +207,7 @@ class FolderObjects:
                 (odd / folder_keys.escaped(key), odd),
             ):
                 if path is not None and regular(path) is not None:
-                    path.unlink()
-                    sync_folder(path.parent)
-                    prune(path.parent, top)
+                    delete_below(top, path)
             self.index.forget(bucket, key)
 
     def scan(self, bucket: str, *, prefix: str = "", after: bytes = b"") -> Scan:
@@ -276,8 +274,7 @@ class FolderObjects:
         hidden = odd / folder_keys.escaped(key)
         if relative is not None and move_below(folder, temporary, folder / relative):
             if regular(hidden) is not None:
-                hidden.unlink()
-                sync_folder(hidden.parent)
+                delete_below(odd, hidden)
             return
         if not move_below(odd, temporary, hidden):
             raise StorageError("cannot be stored below .gt/odd", uri=uri_of(bucket, key))

@@ -161,6 +161,15 @@ def test_a_process_that_dies_fails_only_the_item_that_killed_it():
     engine.close()
 
 
+def test_an_engine_whose_every_process_dies_gives_up():
+    engine = ProcessEngine(1, batch=2, deaths=2)
+    outcomes = engine.map(always_deadly, range(10))
+    assert [next(outcomes).item for _ in range(2)] == [0, 1]
+    with pytest.raises(WorkerDiedError, match="in a row"):
+        next(outcomes)
+    engine.close()
+
+
 def test_closing_cancels_what_has_not_begun(tmp_path):
     engine = ProcessEngine(1, batch=1, ahead=50)
     outcomes = engine.map(touch, [tmp_path / str(n) for n in range(50)])
