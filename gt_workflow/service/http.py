@@ -15,6 +15,7 @@ from __future__ import annotations
 
 import hashlib
 import logging
+import re
 from collections.abc import Callable, Collection, Mapping, Sequence
 from typing import Final
 from urllib.parse import parse_qsl, quote
@@ -29,7 +30,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from gt_workflow.ports import Clock
 from gt_workflow.service import signatures, wire
 from gt_workflow.service.api import Api
-from gt_workflow.service.faults import Fault
+from gt_workflow.service.faults import Fault, invalid
 
 _log = logging.getLogger(__name__)
 
@@ -40,6 +41,7 @@ DEFAULT_REGION: Final = "us-east-1"
 API_LIMIT: Final = 4_000_000
 OTHER_LIMIT: Final = 64_000_000
 _TARGET: Final = "SageMaker."
+_REGION: Final = re.compile(r"[a-z]{2,4}(-[a-z0-9]+)+")
 
 
 def application(  # noqa: PLR0913 - the parts of the service, each by its name
@@ -163,8 +165,8 @@ class _Aws:
             self._verify(request, headers, body, is_signed=signed is not None)
             reply = None
             if is_api:
-                region = signed.region if signed and signed.region else DEFAULT_REGION
-                reply = await run_sync(self._answer, target.removeprefix(_TARGET), body, region)
+                operation = target.removeprefix(_TARGET)
+                reply = await run_sync(self._answer, operation, body, _region(signed))
         except Fault as fault:
             protocol = wire.protocol_of(service=service, headers=headers)
             reply = wire.error(fault, protocol=protocol, request_id=self._new_id())
@@ -223,6 +225,14 @@ class _Aws:
             else:
                 return
         raise refusal
+
+
+def _region(signed: signatures.CredentialScope | None) -> str:
+    """Return the region that a call is meant for; it becomes a part of ARNs."""
+    region = signed.region if signed and signed.region else DEFAULT_REGION
+    if not _REGION.fullmatch(region):
+        raise invalid(f"The credential scope names no region of AWS: {region!r}")
+    return region
 
 
 def _is_call(request: Request) -> bool:

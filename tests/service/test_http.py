@@ -136,6 +136,14 @@ def test_a_body_that_is_no_json_is_told_so(stack, body):
     assert json.loads(told)["__type"] == "SerializationException"
 
 
+def test_a_region_has_the_form_of_one(stack):
+    assert stack.client(region="eu-west-1").list_workteams()["Workteams"] == []
+    scope = "AWS4-HMAC-SHA256 Credential=local/20260101/a:b/sagemaker/aws4_request"
+    status, _, told = send(stack, "POST", "/", headers=JSON | {"Authorization": scope})
+    assert status == 400
+    assert json.loads(told)["message"] == "The credential scope names no region of AWS: 'a:b'"
+
+
 def test_a_body_that_is_too_long_is_not_read(stack):
     status, headers, told = send(stack, "POST", "/", headers=JSON, body=b" " * (API_LIMIT + 1))
     assert (status, headers["x-amzn-errortype"]) == (413, "RequestEntityTooLargeException")
