@@ -141,6 +141,7 @@ class _Shape(Struct, gc=False):
     annotations: msgspec.Raw
 
 
+_NO_KIND = _Kind()
 _kind = msgspec.json.Decoder(_Kind).decode
 _shape = msgspec.json.Decoder(_Shape).decode
 
@@ -150,33 +151,35 @@ def kind_of(metadata: msgspec.Raw) -> str | None:
     return _kind_of(metadata).type or None
 
 
-def _kind_of(metadata: msgspec.Raw | None) -> _Kind:
+def _kind_of(metadata: msgspec.Raw) -> _Kind:
     try:
-        return _Kind() if metadata is None else _kind(metadata)
+        return _kind(metadata)
     except msgspec.DecodeError:
-        return _Kind()
+        return _NO_KIND
 
 
-def box_attributes(table: Mapping[str, msgspec.Raw]) -> list[str]:
-    """Return the label attributes for boxes on a line; failed ones only if there is no other.
+def box_attributes(table: Mapping[str, msgspec.Raw]) -> tuple[list[str], list[str]]:
+    """Return the label attributes for boxes among members: those with a label, those that failed.
 
     What has the form of a label counts even if its metadata are missing or broken, so that
     reading it says so.
     """
-    labelled, failed = [], []
+    labelled: list[str] = []
+    failed: list[str] = []
     for name in dict.fromkeys(key.removesuffix(SUFFIX) for key in table):
-        kind = _kind_of(table.get(name + SUFFIX))
+        metadata = table.get(name + SUFFIX)
+        kind = _NO_KIND if metadata is None else _kind_of(metadata)
         if kind.type == BOXES:
             labelled.append(name)
         elif kind.type is UNSET and kind.failure_reason is not UNSET:
             failed.append(name)
         elif kind.type is UNSET and name in table and _has_form(table[name]):
             labelled.append(name)
-    return labelled or failed
+    return labelled, failed
 
 
 def _has_form(value: msgspec.Raw) -> bool:
-    if bytes(value)[:1] != b"{":
+    if b'"annotations"' not in bytes(value):
         return False
     try:
         _shape(value)

@@ -107,7 +107,8 @@ def attributes(lines: Iterable[bytes], *, uri: str) -> tuple[str, ...]:
         raw = line.strip().removeprefix(b"\xef\xbb\xbf")
         if raw:
             try:
-                found.update(dict.fromkeys(box_attributes(members(raw))))
+                labelled, failed = box_attributes(members(raw))
+                found.update(dict.fromkeys(labelled or failed))
             except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
                 raise explain(error, raw, uri=uri, line=number) from error
     return tuple(found)
@@ -140,7 +141,7 @@ class _Reader:
             if not raw.isascii():
                 raw.decode()  # the members that are passed on must be UTF-8 as well
             if self._attribute is None:
-                self._look_for_attribute(members(raw), line)
+                self._look_for_attribute(members(raw), line, own=False)
             return self._parse(raw, line)
         except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
             raise self._explain(error, raw, line) from error
@@ -160,8 +161,15 @@ class _Reader:
                 return self._error(line, where, f"not boxes but {kind}")
         return explain(error, raw, uri=self._uri, line=line)
 
-    def _look_for_attribute(self, table: Mapping[str, msgspec.Raw], line: int) -> None:
-        found = box_attributes(table)
+    def _look_for_attribute(
+        self, others: Mapping[str, msgspec.Raw], line: int, *, own: bool
+    ) -> None:
+        """Look among members that are not the attribute's own; `own` if it has a label here.
+
+        A failure beside a label is history: an earlier job's.
+        """
+        labelled, failed = box_attributes(others)
+        found = labelled or ([] if own else failed)
         names = sorted({*found, *([] if self._attribute is None else [self._attribute])})
         if len(names) > 1:
             raise _FileError(
@@ -220,9 +228,10 @@ class _Reader:
     def _check_members(self, raw: bytes, line: int, texts: int) -> None:
         """Look closer at a line that holds members which were not decoded, or one twice."""
         table = members(raw)
+        others = {key: value for key, value in table.items() if key not in self._own}
         if not self._given:
-            self._look_for_attribute(table, line)
-        passed_on = [bytes(value) for key, value in table.items() if key not in self._own]
+            self._look_for_attribute(others, line, own=self._attribute in table)
+        passed_on = [bytes(value) for value in others.values()]
         quotes = 2 * (texts + len(passed_on)) + sum(value.count(b'"') for value in passed_on)
         # Still another number: a quote inside a text, or a member twice.
         if raw.count(b'"') != quotes and (twice := repeated_member(raw, self._own)):
