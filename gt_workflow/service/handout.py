@@ -206,7 +206,8 @@ class Handout:
                 return None
             reason = f"ClientError: The image could not be read: {error}"
         with self._store.write() as connection:
-            ledger.fail_unseen(connection, found.job, found.idx, reason=reason, now=now)
+            if ledger.fail_unseen(connection, found.job, found.idx, reason=reason, now=now):
+                next_batch(connection, found.job.id, now=now)
         return None
 
     def _now(self) -> float:

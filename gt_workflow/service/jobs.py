@@ -185,8 +185,12 @@ class Jobs:
                     f"The request was rejected because the labeling job is in status {row.status}"
                 )
             states.check(row.status, states.STOPPING)
+            # A job that only has its output to write has ended, but nobody was told yet.
+            ending = states.STOPPED if row.ending == states.COMPLETED else row.ending
             connection.execute(
-                update(jobs).where(jobs.c.id == row.id).values(status=states.STOPPING, modified=now)
+                update(jobs)
+                .where(jobs.c.id == row.id)
+                .values(status=states.STOPPING, ending=ending, modified=now)
             )
 
     def offers(self, worker_id: str) -> Offers:
