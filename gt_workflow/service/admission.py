@@ -14,7 +14,6 @@ from gt_workflow.core import limits
 from gt_workflow.core.labels import MAX_CATEGORY_FILE_BYTES
 from gt_workflow.errors import DataError, StorageError, UsageError
 from gt_workflow.ports import Storage
-from gt_workflow.service.arns import ACCOUNT
 from gt_workflow.service.faults import Fault, invalid
 from gt_workflow.service.teams import Teams
 
@@ -24,7 +23,7 @@ Request = Mapping[str, Any]
 def check_labeling_job(request: Request, *, region: str, storage: Storage, teams: Teams) -> None:
     """Raise a Fault unless the job can be started; the request is of AWS's shape already."""
     _check_offered(request)
-    problems = limits.check_labeling_request(request, account=ACCOUNT, region=region)
+    problems = limits.check_labeling_request(request, region=region)
     if problems:
         raise invalid("; ".join(str(problem) for problem in problems))
     team = request["HumanTaskConfig"]["WorkteamArn"]
