@@ -23,13 +23,11 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, BinaryIO, Final
 
 from gt_workflow.adapters.headers import jpeg_is_complete, png_depth, read_size, webp_is_lossless
+from gt_workflow.core.objects import MAX_IMAGE_BYTES, MAX_IMAGE_PIXELS
 from gt_workflow.ports import Inspection
 
 if TYPE_CHECKING:
     from PIL.Image import Image
-
-MAX_BYTES: Final = 40_000_000
-MAX_PIXELS: Final = 100_000_000
 
 _QUALITY: Final = 95
 _ORIENTATION: Final = 0x0112
@@ -50,8 +48,8 @@ class _RefusedError(Exception):
 class PillowImages:
     """Decodes and converts images up to these limits, which are Ground Truth's."""
 
-    max_bytes: int = MAX_BYTES
-    max_pixels: int = MAX_PIXELS
+    max_bytes: int = MAX_IMAGE_BYTES
+    max_pixels: int = MAX_IMAGE_PIXELS
 
     def inspect(self, data: bytes) -> Inspection:
         """Decode an image in full and return what to store of it, or why it is no use."""
@@ -78,7 +76,7 @@ class PillowImages:
         if not data:
             raise _RefusedError("the file is empty")
         if len(data) > self.max_bytes:
-            raise _RefusedError(too_big(len(data), self.max_bytes))
+            raise _RefusedError(_too_big(len(data), self.max_bytes))
 
     def _too_many_pixels(self) -> str:
         return (
@@ -128,11 +126,11 @@ class PillowImages:
                 notes.append(f"JPEG of quality {_QUALITY}, as a PNG would be too big")
                 stored = _jpeg(pixels, profile=profile, exif=b"", tables=None, chroma=0)
         if len(stored) > self.max_bytes:
-            raise _RefusedError(too_big(len(stored), self.max_bytes))
+            raise _RefusedError(_too_big(len(stored), self.max_bytes))
         return Inspection(stored, "JPEG" if lossy else "PNG", *pixels.size, "; ".join(notes))
 
 
-def too_big(size: int, limit: int) -> str:
+def _too_big(size: int, limit: int) -> str:
     """Say that a file has more bytes than a labeling job takes."""
     return (
         f"it has {size / 1e6:.1f} MB, more than the {limit / 1e6:g} MB that a labeling job takes; "

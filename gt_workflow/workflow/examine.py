@@ -37,6 +37,7 @@ _RAW: Final = frozenset(
 _FOREIGN: Final = frozenset({".avif", ".heic", ".heif", ".hif", ".jp2", ".jxl", ".psd"})
 _KNOWN: Final = frozenset().union(*SUFFIXES.values(), _RAW, _FOREIGN)
 
+_HEAD: Final = 64  # bytes that are enough to tell a format
 _BITMAP_HEADERS: Final = frozenset({12, 40, 52, 56, 64, 108, 124})
 _HEIF_BRANDS: Final = frozenset(
     {b"heic", b"heix", b"hevc", b"heim", b"heis", b"mif1", b"msf1", b"avif", b"avis"}
@@ -120,16 +121,16 @@ class Examine:
     def __call__(self, candidate: Candidate) -> Finding:
         """Tell what a candidate is; raises `StorageError` only if the S3 storage itself fails."""
         missed = looks_like_photograph(candidate.name) or candidate.line > 0
-        known_big = candidate.size is not None and candidate.size > MAX_IMAGE_BYTES
-        limit = 64 if known_big else MAX_IMAGE_BYTES + 1
         try:
-            data = _read(candidate.where, limit, storage=self.storage, folders=self.folders)
+            # Films and archives may lie about; their first bytes are enough.
+            if not missed and sniff(self._read(candidate.where, _HEAD)) is None:
+                return Finding(skip=NO_IMAGE)
+            known_big = candidate.size is not None and candidate.size > MAX_IMAGE_BYTES
+            limit = _HEAD if known_big else MAX_IMAGE_BYTES + 1
+            data = self._read(candidate.where, limit)
         except _UnreadableError as error:
             return Finding(reason=str(error)) if missed else Finding(skip=UNREADABLE)
-        kind = sniff(data)
-        if kind is None and not missed:
-            return Finding(skip=NO_IMAGE)
-        if unsupported := _unsupported(kind, _suffix(candidate.name)):
+        if unsupported := _unsupported(sniff(data), _suffix(candidate.name)):
             return Finding(reason=unsupported)
         if len(data) == limit:
             return Finding(
@@ -137,6 +138,9 @@ class Examine:
                 "takes; save it smaller"
             )
         return self._inspect(candidate, data)
+
+    def _read(self, where: str, limit: int) -> bytes:
+        return _read(where, limit, storage=self.storage, folders=self.folders)
 
     def _inspect(self, candidate: Candidate, data: bytes) -> Finding:
         inspection = self.images.inspect(data)

@@ -155,6 +155,11 @@ CONVERTED = {
         "PNG",
         "WEBP converted",
     ),
+    "mpo with orientation": (
+        encode(picture(), "MPO", save_all=True, append_images=[picture()], exif=exif(8)),
+        "JPEG",
+        "orientation 8",
+    ),
     "png with orientation": (encode(picture(), "PNG", exif=exif(6)), "PNG", "orientation 6"),
     "webp with orientation": (encode(picture(), "WEBP", exif=exif(8)), "JPEG", "orientation 8"),
     "orientation 0": (encode(picture(), exif=exif(0)), "JPEG", "meaningless EXIF orientation 0"),
