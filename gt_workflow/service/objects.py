@@ -73,10 +73,14 @@ class _Plain:
 
 @dataclass(frozen=True, slots=True)
 class _WithDocument:
-    """An action on a body of limited size."""
+    """An action on a body of limited size.
+
+    `checksums` tells whether checksum headers are of this body, as they are but at a completion.
+    """
 
     act: Callable[[Request, bytes], Answer]
     slow: bool = False
+    checksums: bool = True
 
 
 @dataclass(frozen=True, slots=True)
@@ -142,7 +146,9 @@ class Objects:
             ("object", "PUT", "uploadId"): _Streaming(uploads.begin_part, uploads.end_part),
             ("object", "PUT", "uploadId copy"): _Plain(uploads.copy_part, slow=True),
             ("object", "GET", "uploadId"): _Plain(uploads.list_parts),
-            ("object", "POST", "uploadId"): _WithDocument(uploads.complete, slow=True),
+            ("object", "POST", "uploadId"): _WithDocument(
+                uploads.complete, slow=True, checksums=False
+            ),
             ("object", "DELETE", "uploadId"): _Plain(uploads.abort),
         }
 
@@ -189,6 +195,11 @@ class Objects:
             case _WithDocument():
                 document = Document(_MAX_DOCUMENT_BYTES)
                 chunks = request.signature.chunks
+                headers = {
+                    name: value
+                    for name, value in request.headers.items()
+                    if action.checksums or not name.startswith("x-amz-checksum-")
+                }
 
                 def end(intake: Intake[Document]) -> Answer:
                     intake.finish()
@@ -197,7 +208,7 @@ class Objects:
                 return await take(
                     exchange.receive,
                     self._run,
-                    lambda: Intake(document, request.headers, chunks, length_required=False),
+                    lambda: Intake(document, headers, chunks, length_required=False),
                     end,
                 )
             case _Streaming():

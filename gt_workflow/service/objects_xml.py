@@ -17,6 +17,7 @@ from gt_workflow.service.faults import Fault
 DECLARATION = b'<?xml version="1.0" encoding="UTF-8"?>\n'
 _NAMESPACE = "http://s3.amazonaws.com/doc/2006-03-01/"
 _MAX_DEPTH = 8
+_NAMED = {"&": "&amp;", "<": "&lt;", ">": "&gt;", '"': "&quot;"}
 _SPECIAL = re.compile(r"[&<>\"\x00-\x1f\x7f-\x9f\ufffe\uffff]")
 
 # A document is a mapping; a sequence repeats its element, None leaves it out.
@@ -145,4 +146,4 @@ def _element(name: str, value: object) -> str:
 
 
 def _reference(match: re.Match[str]) -> str:
-    return f"&#{ord(match.group())};"
+    return _NAMED.get(match.group(), f"&#{ord(match.group())};")
