@@ -15,6 +15,7 @@ import hashlib
 import os
 import time
 import zlib
+from collections.abc import Sequence
 from contextlib import suppress
 from datetime import UTC, datetime
 from pathlib import Path
@@ -32,7 +33,7 @@ from gt_workflow.adapters.files import (
     translated,
 )
 from gt_workflow.adapters.folder_index import Fingerprint, FolderIndex
-from gt_workflow.adapters.folder_scan import Found, Scan
+from gt_workflow.adapters.folder_scan import Found, Listings, Scan
 from gt_workflow.adapters.folder_uploads import FolderUploads
 from gt_workflow.errors import StorageError
 from gt_workflow.object_store import (
@@ -48,6 +49,7 @@ from gt_workflow.object_store import (
 ALWAYS = Condition()
 
 _BUFFER = 1 << 17
+_LAST = b"\xff"  # sorts behind all UTF-8
 _LOCKS = 64
 _READ_BYTES = 1 << 20
 _ABANDONED_SECONDS = 24 * 3600
@@ -66,6 +68,7 @@ class FolderObjects:
                 (self.own / name).mkdir(parents=True, exist_ok=True)
             _sweep(self.own / "tmp")
         self.index = FolderIndex(self.own / "objects.sqlite")
+        self._names = Listings()
         self.uploads = FolderUploads(self.own, writer=self.writer)
 
     def close(self) -> None:
@@ -212,33 +215,34 @@ class FolderObjects:
 
     def scan(self, bucket: str, *, prefix: str = "", after: bytes = b"") -> Scan:
         """Return the bucket's files in order; see `Scan`."""
-        return Scan(self._folder(bucket), self._odd(bucket), prefix=prefix, after=after)
+        return Scan(
+            self._folder(bucket), self._odd(bucket), names=self._names, prefix=prefix, after=after
+        )
 
     def page(
         self, bucket: str, *, prefix: str = "", delimiter: str = "", after: str = "", limit: int
     ) -> Page:
         """List keys that sort behind `after` (by UTF-8 bytes), grouped by `delimiter` if set."""
-        objects: list[Object] = []
+        taken: list[Found] = []
         prefixes: list[str] = []
         last = after
+        truncated = False
         start = after.encode()
-        if delimiter and (group := _group(after, prefix, delimiter)) == after:
-            start = group.encode() + b"\xff"
+        if delimiter and _group(after, prefix, delimiter) == after:
+            start += _LAST
         with translated(uri_of(bucket, prefix)):
             scan = self.scan(bucket, prefix=prefix, after=start)
             for found in scan:
-                if len(objects) + len(prefixes) >= limit:
-                    return Page(objects, prefixes, truncated=True, last=last)
+                if truncated := len(taken) + len(prefixes) >= limit:
+                    break
                 group = _group(found.key, prefix, delimiter) if delimiter else None
-                if group is not None:
+                if group is None:
+                    taken.append(found)
+                else:
                     prefixes.append(group)
-                    scan.after = group.encode() + b"\xff"  # sorts behind all UTF-8
-                    last = group
-                    continue
-                last = found.key
-                with suppress(MissingError):  # deleted since it was seen
-                    objects.append(self._describe_found(bucket, found))
-        return Page(objects, prefixes, truncated=False, last=last)
+                    scan.after = group.encode() + _LAST
+                last = group or found.key
+            return Page(self._describe_all(bucket, taken), prefixes, truncated, last)
 
     # What writers and uploads need
 
@@ -321,18 +325,31 @@ class FolderObjects:
         known = self.index.find(bucket, found.key, found.fingerprint)
         return self.head(bucket, found.key) if known is None else _object(bucket, found, *known)
 
+    def _describe_all(self, bucket: str, taken: Sequence[Found]) -> list[Object]:
+        """Describe files; those that came by hand are read, and remembered all at once."""
+        described: list[Object] = []
+        learned: list[tuple[str, Fingerprint, str]] = []
+        for found in taken:
+            known = self.index.find(bucket, found.key, found.fingerprint)
+            if known is None:
+                with suppress(FileNotFoundError), found.path.open("rb") as file:
+                    etag = _md5(file)
+                    if Fingerprint.of(os.fstat(file.fileno())) == found.fingerprint:
+                        learned.append((found.key, found.fingerprint, etag))
+                    known = etag, None
+            if known is not None:  # else it was deleted since it was seen
+                described.append(_object(bucket, found, *known))
+        self.index.learn(bucket, learned)
+        return described
+
     def _learn(self, bucket: str, key: str, file: BinaryIO) -> str:
         """Compute the ETag of a file that came by hand, and remember it."""
         before = Fingerprint.of(os.fstat(file.fileno()))
-        digest = hashlib.md5(usedforsecurity=False)
-        while data := file.read(_READ_BYTES):
-            digest.update(data)
+        etag = _md5(file)
         file.seek(0)
         if Fingerprint.of(os.fstat(file.fileno())) == before:  # else it is still being written
-            self.index.put(
-                bucket, key, before, etag=digest.hexdigest(), attributes=None, keep=before
-            )
-        return digest.hexdigest()
+            self.index.learn(bucket, [(key, before, etag)])
+        return etag
 
 
 class FolderWriter(TemporaryFile):
@@ -388,6 +405,13 @@ class _KeyLock:
 
     def __exit__(self, *_: object) -> None:
         os.close(self._descriptor)
+
+
+def _md5(file: BinaryIO) -> str:
+    digest = hashlib.md5(usedforsecurity=False)
+    while data := file.read(_READ_BYTES):
+        digest.update(data)
+    return digest.hexdigest()
 
 
 def uri_of(bucket: str, key: str) -> str:

@@ -12,7 +12,7 @@ import json
 import os
 import sqlite3
 import threading
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -103,6 +103,17 @@ class FolderIndex:
                 "INSERT OR REPLACE INTO objects VALUES (?, ?, ?, ?, ?, ?, ?)",
                 (*_primary_key(bucket, key, fingerprint), etag, _to_json(attributes)),
             )
+
+    def learn(self, bucket: str, rows: Iterable[tuple[str, Fingerprint, str]]) -> None:
+        """Add rows (key, fingerprint, ETag) of files that came by hand."""
+        values = [
+            (*_primary_key(bucket, key, fingerprint), etag, None) for key, fingerprint, etag in rows
+        ]
+        if values:
+            with self._write(durable=False) as connection:
+                connection.executemany(
+                    "INSERT OR REPLACE INTO objects VALUES (?, ?, ?, ?, ?, ?, ?)", values
+                )
 
     def forget(self, bucket: str, key: str) -> None:
         """Drop all rows of a key."""

@@ -2,6 +2,7 @@
 
 A directory sorts as its name with a slash behind it, so a sorted walk needs only one directory
 in memory at a time. Symbolic links, sockets and the like are no objects and are not followed.
+Large directories that rest are remembered sorted, since a listing comes back for every page.
 """
 
 from __future__ import annotations
@@ -9,15 +10,26 @@ from __future__ import annotations
 import heapq
 import logging
 import os
-import stat
+import threading
+import time
+from bisect import bisect_left
+from collections import OrderedDict
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from itertools import islice
 from pathlib import Path, PurePosixPath
 
 from gt_workflow.adapters import folder_keys
+from gt_workflow.adapters.files import regular
 from gt_workflow.adapters.folder_index import Fingerprint
 
 _log = logging.getLogger(__name__)
+
+_WORTH_NAMES = 256
+_MAX_NAMES = 2_000_000
+_REST_NS = 1_000_000_000
+
+Names = Callable[[Path], list[bytes]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,6 +41,38 @@ class Found:
     fingerprint: Fingerprint
 
 
+class Listings:
+    """The sorted names in directories; those of large ones are kept while these do not change."""
+
+    def __init__(self) -> None:
+        """Start with nothing."""
+        self._lock = threading.Lock()
+        self._kept: OrderedDict[Path, tuple[tuple[int, int], list[bytes]]] = OrderedDict()
+
+    def __call__(self, directory: Path) -> list[bytes]:
+        """Return the sorted names of files and, with a slash, of directories; do not change them."""
+        try:
+            status = directory.stat()
+            state = (status.st_ino, status.st_mtime_ns)
+            with self._lock:
+                kept = self._kept.get(directory)
+                if kept is not None and kept[0] == state:
+                    self._kept.move_to_end(directory)
+                    return kept[1]
+            names = _names(directory)
+        except (FileNotFoundError, NotADirectoryError):
+            return []  # deleted since it was seen
+        # Two changes in one tick of the file system's clock look the same: what has only just
+        # changed may have changed since it was read.
+        rests = time.time_ns() - status.st_mtime_ns > _REST_NS
+        if len(names) >= _WORTH_NAMES and rests:
+            with self._lock:
+                self._kept[directory] = (state, names)
+                while sum(len(kept[1]) for kept in self._kept.values()) > _MAX_NAMES:
+                    self._kept.popitem(last=False)
+        return names
+
+
 class Scan:
     """An iterator over the keys that start with `prefix` and sort behind `after`.
 
@@ -36,8 +80,11 @@ class Scan:
     into it, which is how a listing with a delimiter leaves a directory it has named.
     """
 
-    def __init__(self, plain: Path, odd: Path, *, prefix: str = "", after: bytes = b"") -> None:
+    def __init__(
+        self, plain: Path, odd: Path, *, names: Names, prefix: str = "", after: bytes = b""
+    ) -> None:
         """Scan a bucket's own folder and its folder of odd keys."""
+        self._names = names
         self._prefix = prefix.encode()
         self.after = after
         self._stream = self._merged(plain, odd)
@@ -56,8 +103,12 @@ class Scan:
             last = found.key
 
     def _walk(self, directory: Path, above: bytes) -> Iterator[Found]:
-        for name, is_directory in _entries(directory):
+        names = self._names(directory)
+        for name in islice(names, self._first(names, above), None):
             key = above + name
+            if key > self._prefix and not key.startswith(self._prefix):
+                return  # and so are all that follow
+            is_directory = name.endswith(b"/")
             if self._beyond(key, subtree=is_directory):
                 continue
             path = directory / os.fsdecode(name.rstrip(b"/"))
@@ -66,11 +117,20 @@ class Scan:
             elif (found := _found(key, path)) is not None:
                 yield found
 
+    def _first(self, names: list[bytes], above: bytes) -> int:
+        """Return where in a directory the first name may be that is asked for."""
+        start = 0
+        for bound in (self._prefix, self.after):
+            if bound.startswith(above):
+                component = bound[len(above) :].partition(b"/")[0]
+                start = max(start, bisect_left(names, component))
+        return start
+
     def _walk_odd(self, directory: Path, above: PurePosixPath) -> Iterator[Found]:
-        for name, is_directory in _entries(directory, order=_odd_order):
-            inner = above / os.fsdecode(name)
+        for name in sorted(self._names(directory), key=_odd_order):
+            inner = above / os.fsdecode(name.rstrip(b"/"))
             path = directory / inner.name
-            if is_directory:
+            if name.endswith(b"/"):
                 yield from self._walk_odd(path, inner)
                 continue
             key = folder_keys.unescaped(inner)
@@ -88,33 +148,21 @@ class Scan:
         return key <= self.after or not key.startswith(self._prefix)
 
 
-def _odd_order(name: bytes, *, is_directory: bool) -> bytes:
-    # Escaped names are compared without their suffix: a shorter key comes before its extensions.
-    return name if is_directory else name.removesuffix(b".o")
+def _odd_order(name: bytes) -> bytes:
+    # Without suffix and slash: a key comes before the longer ones that start with it.
+    return name.removesuffix(b".o").rstrip(b"/")
 
 
-def _plain_order(name: bytes, *, is_directory: bool) -> bytes:
-    del is_directory  # its name carries the slash
-    return name
-
-
-def _entries(
-    directory: Path, *, order: Callable[..., bytes] = _plain_order
-) -> Iterator[tuple[bytes, bool]]:
-    """Yield (name, whether it is a directory) in order; in plain order `/` ends a directory."""
-    slash = b"/" if order is _plain_order else b""
-    names: list[tuple[bytes, bool]] = []
-    try:
-        with os.scandir(os.fsencode(directory)) as entries:
-            for entry in entries:
-                if entry.is_dir(follow_symlinks=False):
-                    names.append((entry.name + slash, True))
-                elif entry.is_file(follow_symlinks=False):
-                    names.append((entry.name, False))
-    except (FileNotFoundError, NotADirectoryError):
-        return  # deleted since it was seen
-    names.sort(key=lambda pair: (order(pair[0], is_directory=pair[1]), pair[1]))
-    yield from names
+def _names(directory: Path) -> list[bytes]:
+    names: list[bytes] = []
+    with os.scandir(os.fsencode(directory)) as entries:
+        for entry in entries:
+            if entry.is_dir(follow_symlinks=False):
+                names.append(entry.name + b"/")
+            elif entry.is_file(follow_symlinks=False):
+                names.append(entry.name)
+    names.sort()
+    return names
 
 
 def _found(key: bytes, path: Path) -> Found | None:
@@ -123,10 +171,5 @@ def _found(key: bytes, path: Path) -> Found | None:
     except UnicodeDecodeError:
         _log.warning("%r is left out: its name is no UTF-8, so no S3 key can hold it", key)
         return None
-    try:
-        status = path.lstat()
-    except FileNotFoundError:
-        return None
-    if not stat.S_ISREG(status.st_mode):
-        return None
-    return Found(key=text, path=path, fingerprint=Fingerprint.of(status))
+    status = regular(path)
+    return None if status is None else Found(text, path, Fingerprint.of(status))
