@@ -16,6 +16,7 @@ from typing import BinaryIO, Protocol
 
 from gt_workflow.errors import ObjectNotFoundError, StorageError
 
+DEFAULT_TYPE = "binary/octet-stream"
 MAX_KEY_BYTES = 1024
 MIN_PART_BYTES = 5 * 1024 * 1024
 

@@ -37,6 +37,7 @@ from gt_workflow.adapters.folder_scan import Found, Listings, Scan
 from gt_workflow.adapters.folder_uploads import FolderUploads
 from gt_workflow.errors import StorageError
 from gt_workflow.object_store import (
+    DEFAULT_TYPE,
     Attributes,
     Bucket,
     Condition,
@@ -386,6 +387,7 @@ class FolderWriter(TemporaryFile):
                     etag=etag,
                     attributes=attributes,
                     keep=None if there is None else there.fingerprint,
+                    durable=etag != self.etag or not _told_by_file(key, attributes),
                 )
                 store.publish(self.path, bucket, key)
         self.discard()
@@ -430,6 +432,22 @@ def _object(bucket: str, found: Found, etag: str, attributes: Attributes | None)
         modified=found.fingerprint.modified,
         etag=etag,
         attributes=attributes,
+    )
+
+
+def _told_by_file(key: str, said: Attributes | None) -> bool:
+    """Tell whether the file alone says the same, so that nothing is lost with its row.
+
+    A checksum of the whole only repeats the bytes: whoever misses it gets none.
+    """
+    if said is None:
+        return True
+    kind = content_type(key) or DEFAULT_TYPE
+    return (
+        (said.content_type or DEFAULT_TYPE) == kind
+        and not said.headers
+        and not said.metadata
+        and said.checksum_type != "COMPOSITE"
     )
 
 

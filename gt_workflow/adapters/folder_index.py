@@ -3,7 +3,7 @@
 A row is bound to the fingerprint of one file (inode, time of change, size): a file edited or
 replaced by hand has no row, and its ETag is computed afresh. A row is written before its file is
 published, so a reader that sees the file sees the row; rows that lost their file are dropped at
-the key's next change. Rows that only repeat what the bytes tell are not forced to the disk.
+the key's next change. A row that only repeats what bytes and name tell is not forced to the disk.
 """
 
 from __future__ import annotations
@@ -89,9 +89,12 @@ class FolderIndex:
         etag: str,
         attributes: Attributes | None,
         keep: Fingerprint | None,
+        durable: bool,
     ) -> None:
-        """Add a row, and drop the key's other rows but the one of `keep`."""
-        durable = attributes is not None or len(etag) != 32
+        """Add a row, and drop the key's other rows but the one of `keep`.
+
+        `durable` forces it to the disk; without, a power cut may take it.
+        """
         kept = (-1, -1, -1) if keep is None else (keep.inode, keep.mtime, keep.size)
         with self._write(durable=durable) as connection:
             connection.execute(

@@ -50,7 +50,7 @@ class Listings:
         self._kept: OrderedDict[Path, tuple[tuple[int, int], list[bytes]]] = OrderedDict()
 
     def __call__(self, directory: Path) -> list[bytes]:
-        """Return the sorted names of files and, with a slash, of directories; do not change them."""
+        """Return the names, sorted; `/` ends that of a directory. The list is not to be changed."""
         try:
             status = directory.stat()
             state = (status.st_ino, status.st_mtime_ns)

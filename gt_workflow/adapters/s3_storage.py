@@ -16,6 +16,7 @@ from typing import Any, BinaryIO
 from gt_workflow.adapters.files import content_type
 from gt_workflow.adapters.folder_keys import split_uri
 from gt_workflow.errors import ObjectNotFoundError, StorageError
+from gt_workflow.object_store import DEFAULT_TYPE
 from gt_workflow.ports import Stat
 
 _FIRST_BLOCK = 256 * 1024
@@ -51,7 +52,7 @@ class S3Storage:
                 yield buffer
             size = file.tell()
             file.seek(0)
-            kind = {"ContentType": content_type(key) or "binary/octet-stream"}
+            kind = {"ContentType": content_type(key) or DEFAULT_TYPE}
             with translated(uri):
                 if size < _MULTIPART_BYTES:
                     self._client.put_object(Bucket=bucket, Key=key, Body=file, **kind)

@@ -8,7 +8,7 @@ from datetime import UTC, datetime
 from email.utils import format_datetime, parsedate_to_datetime
 from typing import BinaryIO
 
-from gt_workflow.object_store import CHECKSUMS, Attributes, Condition, Object
+from gt_workflow.object_store import CHECKSUMS, DEFAULT_TYPE, Attributes, Condition, Object
 from gt_workflow.service import objects_xml
 from gt_workflow.service.faults import Fault
 from gt_workflow.service.signatures import Signature
@@ -23,7 +23,6 @@ KEPT_HEADERS = (
     "expires",
 )
 _MAX_METADATA_BYTES = 2048
-_DEFAULT_TYPE = "binary/octet-stream"
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,7 +98,7 @@ def said_attributes(headers: Mapping[str, str]) -> Attributes:
         if rest := ",".join(coding for coding in codings if coding != "aws-chunked"):
             kept["content-encoding"] = rest
     return Attributes(
-        content_type=headers.get("content-type") or _DEFAULT_TYPE, headers=kept, metadata=metadata
+        content_type=headers.get("content-type") or DEFAULT_TYPE, headers=kept, metadata=metadata
     )
 
 
@@ -110,7 +109,7 @@ def object_headers(stored: Object, request: Request, *, whole: bool) -> dict[str
         "last-modified": http_date(stored.modified),
         "etag": f'"{stored.etag}"',
         "accept-ranges": "bytes",
-        "content-type": said.content_type or _DEFAULT_TYPE,
+        "content-type": said.content_type or DEFAULT_TYPE,
         **said.headers,
         **{f"x-amz-meta-{name}": value for name, value in said.metadata.items()},
         # A page kept as an object must not act in the name of the pages served beside it.

@@ -227,6 +227,7 @@ def test_a_crash_between_index_and_rename_changes_nothing(store):
         etag="f" * 32,
         attributes=Attributes(),
         keep=there.fingerprint,
+        durable=True,
     )
     # Here the process dies; another one looks.
     again = FolderObjects(store.root)

@@ -6,7 +6,9 @@ import base64
 import io
 import itertools
 import os
+import socket
 import zlib
+from urllib.parse import urlsplit
 
 import boto3
 import pytest
@@ -215,6 +217,23 @@ def test_presigned_addresses(connect, bucket, version):
 def test_errors_are_those_of_s3(s3, bucket, operation, arguments, expected):
     s3.put_object(Bucket=bucket, Key="there", Body=b"123")
     assert code(getattr(s3, operation), **{"Bucket": bucket, **arguments}) == expected
+
+
+def test_a_client_that_goes_away_leaves_nothing_and_blocks_nobody(address, s3, bucket):
+    s3.put_object(Bucket=bucket, Key="there", Body=b"x" * 50_000_000)
+    url = urlsplit(address)
+    for params, operation, rest in (
+        ({"Key": "half"}, "put_object", "Content-Length: 9000000\r\n\r\n" + "x" * 3_000_000),
+        ({"Key": "there"}, "get_object", "\r\n"),
+    ):
+        signed = s3.generate_presigned_url(operation, Params={"Bucket": bucket, **params})
+        target = signed.removeprefix(address)
+        with socket.create_connection((url.hostname, url.port)) as connection:
+            head = f"{operation[:3].upper()} {target} HTTP/1.1\r\nHost: {url.netloc}\r\n"
+            connection.sendall((head + rest).encode())
+            if operation == "get_object":
+                assert connection.recv(1000).startswith(b"HTTP/1.1 200")
+    assert [item["Key"] for item in s3.list_objects_v2(Bucket=bucket)["Contents"]] == ["there"]
 
 
 def test_an_unsigned_client_is_refused(connect, bucket):
