@@ -24,6 +24,8 @@ from dataclasses import dataclass
 from typing import Any, BinaryIO, Final
 
 import msgspec
+from anyio import CapacityLimiter
+from anyio.to_thread import run_sync
 from starlette.applications import Starlette
 from starlette.concurrency import iterate_in_threadpool, run_in_threadpool
 from starlette.exceptions import HTTPException
@@ -43,6 +45,7 @@ from gt_workflow.service.workers import Worker, Workers
 BODY_LIMIT: Final = 1_000_000  # bytes; 300 boxes are about 25,000
 REASON_LIMIT: Final = 1000  # characters
 _CHUNK: Final = 1 << 18
+_THREADS: Final = 2  # one works while the other waits for the disk
 _NO_STORE: Final = {"Cache-Control": "no-store"}
 _SIGNATURES: Final = ((b"\xff\xd8\xff", "image/jpeg"), (b"\x89PNG\r\n\x1a\n", "image/png"))
 _STATUS: Final = {
@@ -95,6 +98,9 @@ class _TaskApi:
         self._workers = workers
         self._clock = clock
         self._links = links
+        # The database takes one writer at a time: more threads would only wait for each other,
+        # and for Python's own lock.
+        self._threads = CapacityLimiter(_THREADS)
 
     def routes(self) -> list[Route]:
         return [
@@ -114,25 +120,23 @@ class _TaskApi:
     def _endpoint(
         self, act: Callable[[_Call], dict[str, Any]]
     ) -> Callable[[Request], Awaitable[Response]]:
+        def work(token: str, task_id: str, body: Any) -> dict[str, Any]:
+            worker = self._workers.authenticate(token)
+            if worker is None:
+                raise _no_token()
+            return act(_Call(worker, task_id, body))
+
         async def endpoint(request: Request) -> Response:
             _refuse_other_sites(request)
-            worker = await run_in_threadpool(self._worker, request)
+            scheme, _, token = request.headers.get("authorization", "").partition(" ")
+            if scheme.lower() != "bearer":
+                raise _no_token()
             body = await _json(request) if request.method == "POST" else None
-            call = _Call(worker, request.path_params.get("task_id", ""), body)
-            return _answer(await run_in_threadpool(act, call))
+            task_id = request.path_params.get("task_id", "")
+            done = await run_sync(work, token, task_id, body, limiter=self._threads)
+            return _answer(done)
 
         return endpoint
-
-    def _worker(self, request: Request) -> Worker:
-        scheme, _, token = request.headers.get("authorization", "").partition(" ")
-        worker = self._workers.authenticate(token) if scheme.lower() == "bearer" else None
-        if worker is None:
-            raise HTTPException(
-                401,
-                "A valid token is needed; ask for an invitation link.",
-                {"WWW-Authenticate": 'Bearer realm="tasks"'},
-            )
-        return worker
 
     @staticmethod
     def _me(call: _Call) -> dict[str, Any]:
@@ -294,6 +298,14 @@ async def _json(request: Request) -> Any:
         return msgspec.json.decode(body)
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
         raise HTTPException(400, f"The body is not JSON: {error}.") from None
+
+
+def _no_token() -> HTTPException:
+    return HTTPException(
+        401,
+        "A valid token is needed; ask for an invitation link.",
+        {"WWW-Authenticate": 'Bearer realm="tasks"'},
+    )
 
 
 def _too_large() -> HTTPException:
