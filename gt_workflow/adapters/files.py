@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import fcntl
 import hashlib
 import mimetypes
 import os
@@ -88,6 +89,24 @@ class TemporaryFile:
             os.close(self.descriptor)
             self.descriptor = -1
             self.path.unlink(missing_ok=True)
+
+
+class FileLock:
+    """An exclusive lock on a file; a second one waits, be it of a thread or of a process."""
+
+    def __init__(self, path: Path) -> None:
+        """Lock this file, which is created where missing."""
+        self._path = path
+        self._descriptor = -1
+
+    def __enter__(self) -> None:
+        """Wait for the lock."""
+        self._descriptor = os.open(self._path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o666)
+        fcntl.flock(self._descriptor, fcntl.LOCK_EX)
+
+    def __exit__(self, *_: object) -> None:
+        """Release it."""
+        os.close(self._descriptor)
 
 
 def _copy(source: int, target: int, count: int) -> int:

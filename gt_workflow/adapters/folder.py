@@ -10,36 +10,34 @@ disk, and there was no conditional put.
 
 from __future__ import annotations
 
-import fcntl
 import hashlib
 import os
-import time
 import zlib
 from collections.abc import Sequence
 from contextlib import suppress
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import BinaryIO
 
 from gt_workflow.adapters import folder_keys
 from gt_workflow.adapters.files import (
+    FileLock,
     TemporaryFile,
     content_type,
     delete_below,
     is_folder,
     move_below,
     regular,
-    sync_folder,
     translated,
 )
-from gt_workflow.adapters.folder_index import Fingerprint, FolderIndex
-from gt_workflow.adapters.folder_scan import Found, Listings, Scan
+from gt_workflow.adapters.folder_buckets import FolderBuckets
+from gt_workflow.adapters.folder_index import Fingerprint
+from gt_workflow.adapters.folder_keys import uri_of
+from gt_workflow.adapters.folder_scan import Found
 from gt_workflow.adapters.folder_uploads import FolderUploads
 from gt_workflow.errors import StorageError
 from gt_workflow.object_store import (
     DEFAULT_TYPE,
     Attributes,
-    Bucket,
     Condition,
     MissingError,
     Object,
@@ -53,93 +51,15 @@ _BUFFER = 1 << 17
 _LAST = b"\xff"  # sorts behind all UTF-8
 _LOCKS = 64
 _READ_BYTES = 1 << 20
-_ABANDONED_SECONDS = 24 * 3600
 
 
-class FolderObjects:
+class FolderObjects(FolderBuckets):
     """The object store over one folder; for many threads, and for several processes at once."""
 
     def __init__(self, root: Path) -> None:
         """Open the folder, creating it and its `.gt` where missing."""
-        with translated(str(root)):
-            root.mkdir(parents=True, exist_ok=True)
-            self.root = root.resolve(strict=True)
-            self.own = self.root / ".gt"
-            for name in ("tmp", "locks", "odd", "uploads"):
-                (self.own / name).mkdir(parents=True, exist_ok=True)
-            _sweep(self.own / "tmp")
-        self.index = FolderIndex(self.own / "objects.sqlite")
-        self._names = Listings()
+        super().__init__(root)
         self.uploads = FolderUploads(self.own, writer=self.writer)
-
-    def close(self) -> None:
-        """Release the index; idempotent."""
-        self.index.close()
-
-    # Buckets
-
-    def buckets(self) -> list[Bucket]:
-        """Return every folder directly below ROOT that has a bucket's name, sorted."""
-        with translated(str(self.root)):
-            names = sorted(path.name for path in self.root.iterdir() if is_folder(path))
-        return [self._describe(name) for name in names if folder_keys.is_bucket(name)]
-
-    def bucket(self, name: str) -> Bucket:
-        """Describe one bucket."""
-        self._folder(name)
-        return self._describe(name)
-
-    def create_bucket(self, name: str, region: str = "us-east-1") -> None:
-        """Create a bucket; refused with `BucketAlreadyOwnedByYou` if it is there."""
-        uri = f"s3://{name}"
-        folder_keys.check_bucket(name, uri=uri)
-        with translated(uri):
-            try:
-                (self.root / name).mkdir()
-            except FileExistsError:
-                raise RefusedError(
-                    "BucketAlreadyOwnedByYou", "the bucket is there already", uri=uri
-                ) from None
-            sync_folder(self.root)
-            self.index.put_bucket(name, created=datetime.now(UTC).timestamp(), region=region)
-
-    def ensure_bucket(self, name: str) -> None:
-        """Create a bucket unless it is there."""
-        with suppress(RefusedError):
-            if not is_folder(self.root / name):
-                self.create_bucket(name)
-
-    def delete_bucket(self, name: str) -> None:
-        """Delete a bucket without objects, and what empty folders it holds."""
-        folder = self._folder(name)
-        uri = f"s3://{name}"
-        with translated(uri):
-            if next(iter(self.scan(name)), None) is not None:
-                raise RefusedError("BucketNotEmpty", "the bucket is not empty", uri=uri)
-            try:
-                for directory, _, _ in os.walk(folder, topdown=False):
-                    Path(directory).rmdir()
-            except OSError:
-                raise RefusedError(
-                    "BucketNotEmpty", "the bucket's folder holds what is no object", uri=uri
-                ) from None
-            sync_folder(self.root)
-            self.uploads.forget_bucket(name)
-            self.index.forget_bucket(name)
-
-    def cors(self, bucket: str) -> str | None:
-        """Return the bucket's CORS configuration as it was set."""
-        self._folder(bucket)
-        row = self.index.bucket(bucket)
-        return None if row is None else row[2]
-
-    def set_cors(self, bucket: str, text: str | None) -> None:
-        """Keep or forget a CORS configuration."""
-        known = self.bucket(bucket)
-        self.index.put_bucket(bucket, created=known.created.timestamp(), region=known.region)
-        self.index.set_cors(bucket, text)
-
-    # Objects
 
     def head(self, bucket: str, key: str) -> Object:
         """Describe one object; a file nobody knows yet is read once for its ETag."""
@@ -194,18 +114,18 @@ class FolderObjects:
 
     def writer(self, bucket: str, key: str) -> FolderWriter:
         """Begin to write an object."""
-        self._folder(bucket, key)
+        self.folder(bucket, key)
         folder_keys.check_key(key, uri=uri_of(bucket, key))
         return FolderWriter(self, bucket, key)
 
     def delete(self, bucket: str, key: str, condition: Condition = ALWAYS) -> None:
         """Delete an object; one that is not there is no error."""
-        folder = self._folder(bucket, key)
+        folder = self.folder(bucket, key)
         uri = uri_of(bucket, key)
         folder_keys.check_key(key, uri=uri)
         with translated(uri), self.locked(bucket, key):
             self.check(bucket, key, condition)
-            odd = self._odd(bucket)
+            odd = self.odd(bucket)
             for path, top in (
                 (self._plain(folder, key), folder),
                 (odd / folder_keys.escaped(key), odd),
@@ -213,12 +133,6 @@ class FolderObjects:
                 if path is not None and regular(path) is not None:
                     delete_below(top, path)
             self.index.forget(bucket, key)
-
-    def scan(self, bucket: str, *, prefix: str = "", after: bytes = b"") -> Scan:
-        """Return the bucket's files in order; see `Scan`."""
-        return Scan(
-            self._folder(bucket), self._odd(bucket), names=self._names, prefix=prefix, after=after
-        )
 
     def page(
         self, bucket: str, *, prefix: str = "", delimiter: str = "", after: str = "", limit: int
@@ -247,10 +161,10 @@ class FolderObjects:
 
     # What writers and uploads need
 
-    def locked(self, bucket: str, key: str) -> _KeyLock:
+    def locked(self, bucket: str, key: str) -> FileLock:
         """Return a lock that keeps every other writer of this key out, in any process."""
         stripe = zlib.crc32(uri_of(bucket, key).encode()) % _LOCKS
-        return _KeyLock(self.own / "locks" / str(stripe))
+        return FileLock(self.own / "locks" / str(stripe))
 
     def check(self, bucket: str, key: str, condition: Condition) -> Found | None:
         """Return what is there now, or refuse with `PreconditionFailed`; call it locked."""
@@ -273,9 +187,9 @@ class FolderObjects:
 
     def publish(self, temporary: Path, bucket: str, key: str) -> None:
         """Move a finished file to where its key lies; call it locked."""
-        folder = self._folder(bucket)
+        folder = self.folder(bucket)
         relative = folder_keys.plain(key)
-        odd = self._odd(bucket)
+        odd = self.odd(bucket)
         hidden = odd / folder_keys.escaped(key)
         if relative is not None and move_below(folder, temporary, folder / relative):
             if regular(hidden) is not None:
@@ -285,24 +199,6 @@ class FolderObjects:
             raise StorageError("cannot be stored below .gt/odd", uri=uri_of(bucket, key))
 
     # Inside
-
-    def _folder(self, bucket: str, key: str | None = None) -> Path:
-        uri = f"s3://{bucket}" if key is None else uri_of(bucket, key)
-        folder_keys.check_bucket(bucket, uri=uri)
-        folder = self.root / bucket
-        if not is_folder(folder):
-            raise MissingError("NoSuchBucket", "there is no such bucket", uri=uri)
-        return folder
-
-    def _odd(self, bucket: str) -> Path:
-        return self.own / "odd" / bucket
-
-    def _describe(self, name: str) -> Bucket:
-        row = self.index.bucket(name)
-        if row is None:
-            made = (self.root / name).stat().st_mtime
-            return Bucket(name, datetime.fromtimestamp(made, UTC), "us-east-1")
-        return Bucket(name, datetime.fromtimestamp(row[0], UTC), row[1])
 
     def _plain(self, folder: Path, key: str) -> Path | None:
         """Return where a key lies as it reads, if no link or file bars the way."""
@@ -315,9 +211,9 @@ class FolderObjects:
         return folder / relative
 
     def _find(self, bucket: str, key: str) -> Found:
-        folder = self._folder(bucket, key)
+        folder = self.folder(bucket, key)
         folder_keys.check_key(key, uri=uri_of(bucket, key))
-        for path in (self._plain(folder, key), self._odd(bucket) / folder_keys.escaped(key)):
+        for path in (self._plain(folder, key), self.odd(bucket) / folder_keys.escaped(key)):
             if path is not None and (status := regular(path)) is not None:
                 return Found(key, path, Fingerprint.of(status))
         raise _no_key(bucket, key)
@@ -394,31 +290,11 @@ class FolderWriter(TemporaryFile):
         return _object(bucket, Found(key, self.path, fingerprint), etag, attributes)
 
 
-class _KeyLock:
-    """An exclusive lock on a file; a second one waits, be it of a thread or of a process."""
-
-    def __init__(self, path: Path) -> None:
-        self._path = path
-        self._descriptor = -1
-
-    def __enter__(self) -> None:
-        self._descriptor = os.open(self._path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o666)
-        fcntl.flock(self._descriptor, fcntl.LOCK_EX)
-
-    def __exit__(self, *_: object) -> None:
-        os.close(self._descriptor)
-
-
 def _md5(file: BinaryIO) -> str:
     digest = hashlib.md5(usedforsecurity=False)
     while data := file.read(_READ_BYTES):
         digest.update(data)
     return digest.hexdigest()
-
-
-def uri_of(bucket: str, key: str) -> str:
-    """Return the `s3://` form."""
-    return f"s3://{bucket}/{key}"
 
 
 def _object(bucket: str, found: Found, etag: str, attributes: Attributes | None) -> Object:
@@ -461,11 +337,3 @@ def _group(key: str, prefix: str, delimiter: str) -> str | None:
         return None
     end = key.find(delimiter, len(prefix))
     return None if end < 0 else key[: end + len(delimiter)]
-
-
-def _sweep(folder: Path) -> None:
-    """Delete temporary files that a killed process left; a day is longer than any upload."""
-    for path in folder.iterdir():
-        with suppress(FileNotFoundError):
-            if path.stat().st_mtime < time.time() - _ABANDONED_SECONDS:
-                path.unlink()

@@ -12,12 +12,15 @@ import json
 import os
 import sqlite3
 import threading
+from collections import deque
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import Any
 
+from gt_workflow.errors import StorageError
 from gt_workflow.object_store import Attributes
 
 _SCHEMA = """
@@ -57,24 +60,20 @@ class FolderIndex:
     def __init__(self, path: Path) -> None:
         """Open or create the database."""
         self._path = path
-        self._local = threading.local()
         self._lock = threading.Lock()
-        self._connections: list[sqlite3.Connection] = []
-        with self._write(durable=True) as connection:
-            connection.executescript(_SCHEMA)
+        self._readers: deque[sqlite3.Connection] = deque()
+        with self._translated():
+            self._writer = self._connect()
+            self._writer.executescript(_SCHEMA)
 
     def find(
         self, bucket: str, key: str, fingerprint: Fingerprint
     ) -> tuple[str, Attributes | None] | None:
         """Return ETag and attributes of a file (None for one that came without), if known."""
-        row = (
-            self._connection()
-            .execute(
-                "SELECT etag, attributes FROM objects"
-                " WHERE bucket=? AND key=? AND inode=? AND mtime=? AND size=?",
-                _primary_key(bucket, key, fingerprint),
-            )
-            .fetchone()
+        row = self._row(
+            "SELECT etag, attributes FROM objects"
+            " WHERE bucket=? AND key=? AND inode=? AND mtime=? AND size=?",
+            _primary_key(bucket, key, fingerprint),
         )
         if row is None:
             return None
@@ -135,10 +134,8 @@ class FolderIndex:
 
     def bucket(self, name: str) -> tuple[float, str, str | None] | None:
         """Return creation time, region and CORS configuration."""
-        row: tuple[float, str, str | None] | None = (
-            self._connection()
-            .execute("SELECT created, region, cors FROM buckets WHERE name=?", (name,))
-            .fetchone()
+        row: tuple[float, str, str | None] | None = self._row(
+            "SELECT created, region, cors FROM buckets WHERE name=?", (name,)
         )
         return row
 
@@ -154,39 +151,52 @@ class FolderIndex:
             connection.execute("DELETE FROM objects WHERE bucket=?", (name,))
 
     def close(self) -> None:
-        """Close every thread's connection; no thread may use the index any more."""
+        """Close the connections; nobody may use the index any more."""
         with self._lock:
-            for connection in self._connections:
-                connection.close()
-            self._connections.clear()
-            self._local = threading.local()
+            self._writer.close()
+            while self._readers:
+                self._readers.pop().close()
 
-    def _connection(self) -> sqlite3.Connection:
-        connection: sqlite3.Connection | None = getattr(self._local, "connection", None)
-        if connection is None:
-            # Each thread uses its own; only `close` reaches over.
-            connection = sqlite3.connect(
-                self._path, timeout=30, isolation_level=None, check_same_thread=False
-            )
-            connection.execute("PRAGMA journal_mode=WAL")
-            self._local.connection = connection
-            self._connections.append(connection)
-        return connection
+    def _row(self, statement: str, values: tuple[Any, ...]) -> Any:
+        with self._translated():
+            try:
+                connection = self._readers.pop()
+            except IndexError:
+                connection = self._connect()
+            try:
+                return connection.execute(statement, values).fetchone()
+            finally:
+                self._readers.append(connection)
 
     @contextmanager
     def _write(self, *, durable: bool) -> Iterator[sqlite3.Connection]:
         """Yield a connection in a transaction; SQLite's own wait for its lock is a coarse poll."""
-        with self._lock:
-            connection = self._connection()
+        with self._translated(), self._lock:
+            connection = self._writer
             connection.execute(f"PRAGMA synchronous={'FULL' if durable else 'NORMAL'}")
             connection.execute("BEGIN IMMEDIATE")
             try:
                 yield connection
-            except BaseException:
-                connection.execute("ROLLBACK")
-                raise
-            if connection.in_transaction:
                 connection.execute("COMMIT")
+            except BaseException:
+                connection.rollback()
+                raise
+
+    def _connect(self) -> sqlite3.Connection:
+        # Used by one thread at a time, but not always by the same.
+        connection = sqlite3.connect(
+            self._path, timeout=30, isolation_level=None, check_same_thread=False
+        )
+        connection.execute("PRAGMA journal_mode=WAL")
+        return connection
+
+    @contextmanager
+    def _translated(self) -> Iterator[None]:
+        """Turn what SQLite raises into `StorageError`."""
+        try:
+            yield
+        except sqlite3.Error as error:
+            raise StorageError(f"the index of objects: {error}", uri=str(self._path)) from error
 
 
 def _primary_key(

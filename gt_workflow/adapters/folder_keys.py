@@ -29,6 +29,11 @@ def split_uri(uri: str) -> tuple[str, str]:
     return bucket, key
 
 
+def uri_of(bucket: str, key: str) -> str:
+    """Return the `s3://` form."""
+    return f"s3://{bucket}/{key}"
+
+
 def is_bucket(name: str) -> bool:
     """Tell whether S3 would accept this bucket name."""
     return _BUCKET.fullmatch(name) is not None

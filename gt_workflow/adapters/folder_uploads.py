@@ -154,10 +154,6 @@ class FolderUploads:
             (folder / _STATE).unlink(missing_ok=True)
             shutil.rmtree(folder, ignore_errors=True)
 
-    def forget_bucket(self, bucket: str) -> None:
-        """Forget all uploads of a deleted bucket."""
-        shutil.rmtree(self._own / "uploads" / bucket, ignore_errors=True)
-
     def _folder(self, upload: Upload) -> Path:
         return self._own / "uploads" / upload.bucket / upload.id
 

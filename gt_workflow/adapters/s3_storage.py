@@ -10,7 +10,7 @@ from __future__ import annotations
 import io
 import tempfile
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from typing import Any, BinaryIO
 
 from gt_workflow.adapters.files import content_type
@@ -160,7 +160,8 @@ class _Reader(io.RawIOBase):
                 if self._size:
                     raise
                 return
-            with answer["Body"] as body:
+            # Not `with body`: that hands out the raw stream, which checks no length and no digest.
+            with closing(answer["Body"]) as body:
                 self._block = body.read()
         self._start = self._position
         self._etag = answer["ETag"]

@@ -10,16 +10,14 @@ to the disk, or know no conditional put.
 from __future__ import annotations
 
 import asyncio
-import errno
 import logging
 import secrets as random
-from collections.abc import Awaitable, Callable, Mapping, MutableMapping
+from collections.abc import Callable, Mapping, MutableMapping
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import suppress
 from dataclasses import dataclass
 from functools import partial
 from typing import Any
-from urllib.parse import unquote_to_bytes, urlsplit
+from urllib.parse import urlsplit
 
 from gt_workflow.errors import StorageError
 from gt_workflow.object_store import ObjectStore, RefusedError
@@ -28,29 +26,16 @@ from gt_workflow.service import objects_cors, objects_xml
 from gt_workflow.service.faults import Fault
 from gt_workflow.service.objects_body import DisconnectedError, Document, Intake, Receive, take
 from gt_workflow.service.objects_buckets import ABSENT, FIXED, BucketActions, owner_is_other
+from gt_workflow.service.objects_exchange import Exchange, Send, place, refusal
 from gt_workflow.service.objects_items import ObjectActions
-from gt_workflow.service.objects_request import Answer, Content, Request
+from gt_workflow.service.objects_request import Answer, Request
 from gt_workflow.service.objects_uploads import UploadActions
 from gt_workflow.service.signatures import SignedRequest, verify
-
-Send = Callable[[MutableMapping[str, Any]], Awaitable[None]]
 
 _log = logging.getLogger(__name__)
 
 _THREADS = 16
-_SEND_BYTES = 1 << 18
-_DRAIN_BYTES = 1 << 20
 _MAX_DOCUMENT_BYTES = 2 * 1024 * 1024
-_HOST_ID = "gt-workflow"
-_STATUS = {
-    "NoSuchKey": 404,
-    "NoSuchBucket": 404,
-    "NoSuchUpload": 404,
-    "BucketAlreadyOwnedByYou": 409,
-    "BucketNotEmpty": 409,
-    "PreconditionFailed": 412,
-}
-
 # The names in a query that ask for something else than the bucket or object itself.
 _SUBRESOURCES = frozenset(
     {
@@ -158,16 +143,16 @@ class Objects:
 
     async def __call__(self, scope: MutableMapping[str, Any], receive: Receive, send: Send) -> None:
         """Answer one request."""
-        exchange = _Exchange(scope, receive, send, self._new_id())
+        exchange = Exchange(scope, receive, send, self._new_id())
         try:
             await self._handle(exchange)
         except DisconnectedError:
             _log.info("%s %s: the client went away", exchange.method, exchange.path)
 
-    async def _handle(self, exchange: _Exchange) -> None:
+    async def _handle(self, exchange: Exchange) -> None:
         extra: dict[str, str] = {}
         try:
-            bucket, key = _place(exchange)
+            bucket, key = place(exchange)
             extra = await self._cross_origin(exchange, bucket)
             if exchange.method == "OPTIONS":
                 await exchange.send_answer(Answer(headers=extra), {}, self._run)
@@ -183,11 +168,11 @@ class Objects:
             answer = await running
         except (Fault, StorageError) as refused:
             await exchange.drain()
-            await exchange.send_answer(_refusal(refused, exchange), extra, self._run)
+            await exchange.send_answer(refusal(refused, exchange), extra, self._run)
             return
         await exchange.send_answer(answer, extra, self._run)
 
-    async def _act(self, action: _Action, request: Request, exchange: _Exchange) -> Answer:
+    async def _act(self, action: _Action, request: Request, exchange: Exchange) -> Answer:
         match action:
             case _Plain():
                 answer: Answer = await self._run(action.act, request)
@@ -224,7 +209,7 @@ class Objects:
         loop = asyncio.get_running_loop()
         return await loop.run_in_executor(self._threads, partial(function, *arguments))
 
-    def _admitted(self, exchange: _Exchange, bucket: str, key: str) -> Request:
+    def _admitted(self, exchange: Exchange, bucket: str, key: str) -> Request:
         signed = SignedRequest(exchange.method, exchange.path, exchange.query, exchange.headers)
         signature = verify(signed, now=self._clock.now(), secrets=self._secrets)
         if owner_is_other(exchange.headers):
@@ -263,7 +248,7 @@ class Objects:
             )
         return action
 
-    async def _cross_origin(self, exchange: _Exchange, bucket: str) -> dict[str, str]:
+    async def _cross_origin(self, exchange: Exchange, bucket: str) -> dict[str, str]:
         """Return the headers that the bucket's rules add, or refuse a page that may not ask.
 
         Without secrets a page of another origin could sign as anyone, and some requests reach
@@ -307,7 +292,7 @@ class Objects:
             return None  # whoever is signed learns that there is no such bucket
 
     async def _keep_waiting(
-        self, exchange: _Exchange, running: asyncio.Future[Answer], extra: Mapping[str, str]
+        self, exchange: Exchange, running: asyncio.Future[Answer], extra: Mapping[str, str]
     ) -> None:
         """Send white space until a slow action is done; S3 does the same, errors included."""
         await exchange.start(200, {"content-type": "application/xml", **extra})
@@ -318,136 +303,6 @@ class Objects:
         try:
             body = running.result().body
         except (Fault, StorageError) as refused:
-            body = _refusal(refused, exchange).body
+            body = refusal(refused, exchange).body
         if isinstance(body, bytes):
             await exchange.send_body(body.removeprefix(objects_xml.DECLARATION), more=False)
-
-
-class _Exchange:
-    """A request as ASGI hands it over, and the way back."""
-
-    def __init__(
-        self, scope: MutableMapping[str, Any], receive: Receive, send: Send, request_id: str
-    ) -> None:
-        self.id = request_id
-        self.method: str = scope["method"]
-        self.path = (scope.get("raw_path") or scope["path"].encode()).decode("latin-1")
-        self.query: str = scope["query_string"].decode("latin-1")
-        self.headers: dict[str, str] = {}
-        for raw_name, raw_value in scope["headers"]:
-            name, value = raw_name.decode("latin-1").lower(), raw_value.decode("latin-1")
-            self.headers[name] = f"{self.headers[name]},{value}" if name in self.headers else value
-        self._receive = receive
-        self._send = send
-        self._body_ended = False
-
-    async def receive(self) -> MutableMapping[str, Any]:
-        """Return the next ASGI message."""
-        message = await self._receive()
-        if message["type"] == "http.disconnect" or not message.get("more_body", False):
-            self._body_ended = True
-        return message
-
-    async def drain(self) -> None:
-        """Read what little is left of a refused body, so that the client reads the refusal.
-
-        A client that asked whether to send (`Expect`) is told no by not being told to go on.
-        """
-        if "expect" in self.headers:
-            return
-        left = _DRAIN_BYTES
-        while left > 0 and not self._body_ended:
-            left -= len((await self.receive()).get("body", b""))
-
-    async def start(self, status: int, headers: Mapping[str, str]) -> None:
-        """Send status and headers."""
-        sent = {"x-amz-request-id": self.id, "x-amz-id-2": _HOST_ID}
-        raw = [
-            (name.encode("latin-1"), value.encode("latin-1", "replace"))
-            for name, value in {**sent, **headers}.items()
-        ]
-        await self._send({"type": "http.response.start", "status": status, "headers": raw})
-
-    async def send_body(self, body: bytes, *, more: bool) -> None:
-        """Send a stretch of the body."""
-        await self._send({"type": "http.response.body", "body": body, "more_body": more})
-
-    async def send_answer(
-        self, answer: Answer, extra: Mapping[str, str], run: Callable[..., Awaitable[Any]]
-    ) -> None:
-        """Send a whole answer."""
-        headers = {**answer.headers, **extra}
-        if isinstance(answer.body, Content):
-            await self._send_file(answer.status, headers, answer.body, run)
-            return
-        if answer.status not in {204, 304}:
-            headers.setdefault("content-length", str(len(answer.body)))
-        await self.start(answer.status, headers)
-        await self.send_body(b"" if self.method == "HEAD" else answer.body, more=False)
-
-    async def _send_file(
-        self,
-        status: int,
-        headers: Mapping[str, str],
-        content: Content,
-        run: Callable[..., Awaitable[Any]],
-    ) -> None:
-        gone = asyncio.ensure_future(self._disconnected())
-        left = content.length
-        try:
-            await self.start(status, headers)
-            while left and not gone.done():
-                data = await run(content.file.read, min(left, _SEND_BYTES))
-                if not data:
-                    raise OSError(errno.EIO, "the file has shrunk while it was sent")
-                left -= len(data)
-                await self.send_body(data, more=left > 0)
-        finally:
-            gone.cancel()
-            with suppress(asyncio.CancelledError):
-                await gone
-            content.file.close()
-
-    async def _disconnected(self) -> None:
-        while (await self._receive())["type"] != "http.disconnect":
-            pass
-
-
-def _place(exchange: _Exchange) -> tuple[str, str]:
-    """Return bucket and key, from the path or from a host such as `bucket.localhost`."""
-    try:
-        path = unquote_to_bytes(exchange.path.encode("latin-1")).decode()
-    except UnicodeDecodeError:
-        raise Fault("InvalidURI", "Couldn't parse the specified URI.") from None
-    host = exchange.headers.get("host", "").partition(":")[0]
-    bucket = host.removesuffix(".localhost")
-    if bucket != host and bucket:
-        return bucket, path.removeprefix("/")
-    bucket, _, key = path.removeprefix("/").partition("/")
-    return bucket, key
-
-
-def _refusal(refused: Fault | StorageError, exchange: _Exchange) -> Answer:
-    """Return S3's error document for a refusal."""
-    match refused:
-        case Fault():
-            code, message, status = refused.code, refused.message, refused.status
-        case RefusedError():
-            code, message = refused.code, refused.reason
-            status = _STATUS.get(code, 400)
-        case _:
-            cause = refused.__cause__
-            full = isinstance(cause, OSError) and cause.errno in {errno.ENOSPC, errno.EDQUOT}
-            # 507 is not retried by AWS's clients: a full disk does not mend itself.
-            code, status = ("InsufficientStorage", 507) if full else ("InternalError", 500)
-            message = refused.reason
-            _log.error("%s %s: %s", exchange.method, exchange.path, refused)
-    headers = {"content-type": "application/xml"}
-    body = objects_xml.error(
-        code,
-        message,
-        resource=exchange.path,
-        request_id=exchange.id,
-        host_id=_HOST_ID,
-    )
-    return Answer(status, headers, b"" if exchange.method == "HEAD" else body)

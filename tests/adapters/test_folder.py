@@ -110,6 +110,24 @@ def test_what_was_said_survives_being_opened_again(store):
     again.close()
 
 
+def test_a_broken_index_is_told_as_an_error_of_the_storage(store):
+    store.close()
+    for path in store.own.glob("objects.sqlite*"):
+        path.write_bytes(b"this is no database, " * 1000)
+    with pytest.raises(StorageError, match="index of objects"):
+        FolderObjects(store.root)
+
+
+def test_many_threads_that_come_and_go_leave_no_connections(store):
+    for number in range(5):
+        thread = threading.Thread(target=put, args=(store, f"k{number}", b"1"))
+        thread.start()
+        thread.join()
+        store.head("photos", f"k{number}")
+    links = [link for link in Path("/proc/self/fd").iterdir() if link.exists()]
+    assert sum(link.readlink().name == "objects.sqlite" for link in links) <= 4
+
+
 def test_objects_outlive_the_loss_of_the_index(store):
     put(store, "a", b"1")
     put(store, "a/b", b"2")

@@ -1,0 +1,227 @@
+"""What only one storage has: links and modes of plain files, requests and errors of S3."""
+
+from __future__ import annotations
+
+import inspect
+import io
+import os
+from pathlib import Path
+
+import boto3
+import botocore.exceptions
+import pytest
+from botocore.config import Config
+from botocore.response import StreamingBody
+from botocore.stub import Stubber
+from moto import mock_aws
+
+from gt_workflow.adapters.s3_storage import S3Storage, translated
+from gt_workflow.adapters.storage import LocalFiles
+from gt_workflow.errors import ObjectNotFoundError, StorageError
+
+
+def names(storage, prefix: Path | str) -> list[str]:
+    return [stat.uri for stat in storage.list(str(prefix))]
+
+
+def write(storage, uri: Path | str, data: bytes = b"1") -> None:
+    with storage.create(str(uri)) as file:
+        file.write(data)
+
+
+def test_plain_files_are_followed_through_links_but_not_in_circles(tmp_path):
+    outside, inside = tmp_path / "outside", tmp_path / "inside"
+    (outside / "deep").mkdir(parents=True)
+    inside.mkdir()
+    (outside / "deep" / "photo.jpg").write_bytes(b"1")
+    (inside / "folder").symlink_to(outside)
+    (inside / "file").symlink_to(outside / "deep" / "photo.jpg")
+    (inside / "broken").symlink_to(tmp_path / "none")
+    (outside / "loop").symlink_to(inside)
+    (inside / "self").symlink_to(inside)
+    found = names(LocalFiles(), f"{inside}/")
+    assert found == [f"{inside}/file", f"{inside}/folder/deep/photo.jpg"]
+
+
+def test_a_link_that_is_written_through_stays_a_link(tmp_path):
+    (tmp_path / "target").write_bytes(b"old")
+    (tmp_path / "link").symlink_to(tmp_path / "target")
+    write(LocalFiles(), tmp_path / "link", b"new")
+    assert (tmp_path / "link").is_symlink()
+    assert (tmp_path / "target").read_bytes() == b"new"
+
+
+def test_a_file_keeps_its_mode_and_a_new_one_has_the_usual(tmp_path):
+    (tmp_path / "old").touch(mode=0o640)
+    (tmp_path / "usual").touch()
+    for name in ("old", "new"):
+        write(LocalFiles(), tmp_path / name)
+    modes = {path.name: path.stat().st_mode & 0o777 for path in tmp_path.iterdir()}
+    assert modes["old"] == 0o640
+    assert modes["new"] == modes["usual"]
+
+
+def test_paths_are_listed_as_they_were_given(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    write(LocalFiles(), "a/b")
+    write(LocalFiles(), "c")
+    assert names(LocalFiles(), "") == ["a/b", "c"]
+    assert names(LocalFiles(), "./a") == ["./a/b"]
+    assert names(LocalFiles(), "a/../c") == ["a/../c"]
+
+
+def test_a_folder_is_no_file(tmp_path):
+    for uri in (str(tmp_path), f"{tmp_path}/"):
+        for act in (LocalFiles().open, LocalFiles().stat):
+            with pytest.raises(ObjectNotFoundError):
+                act(uri)
+        with pytest.raises(StorageError, match="folder"):
+            write(LocalFiles(), uri)
+        assert not LocalFiles().exists(uri)
+
+
+def test_what_the_system_refuses_is_an_error_of_the_storage(tmp_path):
+    (tmp_path / "file").touch()
+    with pytest.raises(StorageError):
+        write(LocalFiles(), tmp_path / "file" / "below")
+    with pytest.raises(StorageError):
+        write(LocalFiles(), tmp_path / ("x" * 256))
+    with pytest.raises(StorageError):
+        LocalFiles().delete(str(tmp_path))
+
+
+@pytest.fixture
+def counted():
+    """S3 that tells which requests were made."""
+    with mock_aws():
+        client = boto3.client(
+            "s3", region_name="us-east-1", aws_access_key_id="x", aws_secret_access_key="x"
+        )
+        client.create_bucket(Bucket="bucket")
+        made: list[str] = []
+        client.meta.events.register(
+            "before-call.s3",
+            lambda model, params, **_: made.append(
+                f"{model.name} {params['headers'].get('Range', '')}".strip()
+            ),
+        )
+        yield S3Storage(client), made, client
+
+
+def test_a_small_object_costs_one_request_and_a_large_one_few(counted):
+    storage, made, _ = counted
+    write(storage, "s3://bucket/small", b"x" * 1000)
+    write(storage, "s3://bucket/large", b"x" * 7_000_000)
+    assert made == ["PutObject", "PutObject"]
+    made.clear()
+    with storage.open("s3://bucket/small") as file:
+        assert len(file.read()) == 1000
+    assert made == ["GetObject bytes=0-262143"]
+    made.clear()
+    with storage.open("s3://bucket/large") as file:
+        while file.read(1 << 16):
+            pass
+    assert len(made) == 5
+    made.clear()
+    with storage.open("s3://bucket/large") as file:
+        file.seek(-100, io.SEEK_END)
+        assert len(file.read()) == 100
+    assert made == ["GetObject bytes=0-262143", "GetObject bytes=6999900-6999999"]
+
+
+def test_a_large_object_goes_up_in_parts_with_the_type_of_its_name(counted):
+    storage, made, client = counted
+    write(storage, "s3://bucket/photo.jpg", b"x" * 9_000_000)
+    assert "CreateMultipartUpload" in made
+    assert client.head_object(Bucket="bucket", Key="photo.jpg")["ContentType"] == "image/jpeg"
+
+
+def test_an_object_that_changes_while_it_is_read_is_told(counted):
+    storage, _, _ = counted
+    write(storage, "s3://bucket/a", b"x" * 1_000_000)
+    with storage.open("s3://bucket/a") as file:
+        write(storage, "s3://bucket/a", b"y" * 1_000_000)
+        with pytest.raises(StorageError, match="changed while it was read"):
+            file.read()
+
+
+def refused(code: str, status: int) -> Stubber:
+    client = boto3.client(
+        "s3", region_name="us-east-1", aws_access_key_id="x", aws_secret_access_key="x"
+    )
+    stub = Stubber(client)
+    for operation in ("head_object", "get_object", "delete_object", "list_objects_v2"):
+        stub.add_client_error(operation, code, "as AWS says it", http_status_code=status)
+    return stub
+
+
+@pytest.mark.parametrize(
+    ("code", "status", "reason"),
+    [
+        ("AccessDenied", 403, "access is denied"),
+        ("403", 403, "access is denied"),
+        ("SlowDown", 503, "as AWS says it"),
+        ("ExpiredToken", 400, "as AWS says it"),
+    ],
+)
+def test_refusals_of_s3_name_the_object_the_reason_and_the_code(code, status, reason):
+    with refused(code, status) as stub:
+        storage = S3Storage(stub.client)
+        uri = "s3://bucket/key"
+        for act in (storage.stat, storage.open, storage.delete, lambda u: list(storage.list(u))):
+            with pytest.raises(StorageError) as told:
+                act(uri)
+            assert not isinstance(told.value, ObjectNotFoundError)
+            assert str(told.value) == f"{uri}: {reason} [{code}]"
+
+
+def test_a_server_that_is_not_there_is_an_error_of_the_storage():
+    client = boto3.client(
+        "s3",
+        region_name="us-east-1",
+        endpoint_url="http://127.0.0.1:9",
+        aws_access_key_id="x",
+        aws_secret_access_key="x",
+        config=Config(retries={"max_attempts": 0}),
+    )
+    with pytest.raises(StorageError, match="s3://bucket/key"):
+        S3Storage(client).exists("s3://bucket/key")
+    with pytest.raises(StorageError):
+        write(S3Storage(client), "s3://bucket/key", b"x" * 9_000_000)
+
+
+def test_every_error_of_botocore_is_translated():
+    kinds = [
+        kind
+        for _, kind in inspect.getmembers(botocore.exceptions, inspect.isclass)
+        if issubclass(kind, Exception) and not issubclass(kind, Warning)
+        if kind.__module__ == "botocore.exceptions"
+        # These two tell of a broken model in botocore itself, before any call.
+        if not issubclass(kind, botocore.exceptions.UndefinedModelAttributeError)
+    ]
+    assert len(kinds) > 50
+    for kind in kinds:
+        error = kind.__new__(kind)
+        error.response = {"Error": {"Code": "Odd", "Message": "odd"}}
+        with pytest.raises(StorageError), translated("s3://bucket/key"):
+            raise error
+
+
+def test_a_body_that_breaks_off_is_an_error_of_the_storage():
+    client = boto3.client(
+        "s3", region_name="us-east-1", aws_access_key_id="x", aws_secret_access_key="x"
+    )
+    with Stubber(client) as stub:
+        body = StreamingBody(io.BytesIO(b"short"), 100)
+        answer = {"Body": body, "ETag": '"x"', "ContentRange": "bytes 0-99/100"}
+        stub.add_response("get_object", answer)
+        with pytest.raises(StorageError, match="expected is 100"):
+            S3Storage(client).open("s3://bucket/key")
+
+
+def test_nothing_temporary_is_left_behind(tmp_path):
+    written = LocalFiles().create(str(tmp_path / "a"))
+    with pytest.raises(ZeroDivisionError), written as file:  # noqa: PT012 - the body is the point
+        file.write(b"1" * 1_000_000)
+        raise ZeroDivisionError
+    assert os.listdir(tmp_path) == []  # noqa: PTH208 - hidden names too
