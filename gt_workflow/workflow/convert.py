@@ -4,7 +4,7 @@
 image's head without writing. `run` reads every image once and writes all forms side by side; what
 cannot be used is listed in `OUT/report.json`, lines that cannot be read in `OUT/rejected.manifest`.
 The same manifest and settings give the same bytes, and a form that already stands is left alone.
-`channel_writers` says which files a form has, `channels` what its `channel.json` tells.
+`channels.writers` says which files a form has, `channels.receipts` what its `channel.json` tells.
 """
 
 from __future__ import annotations
@@ -20,12 +20,12 @@ from gt_workflow.core.manifest import Record, attributes, read, split_lines
 from gt_workflow.core.split import SIDES
 from gt_workflow.errors import DataError
 from gt_workflow.ports import Progress, Storage
-from gt_workflow.workflow import channel_writers, channels
-from gt_workflow.workflow.channel_packing import STEP, Packed, pack, refusal
-from gt_workflow.workflow.channel_plan import ConvertPlan, ConvertReceipt, ConvertSettings
-from gt_workflow.workflow.channel_report import Event, Spool, write_report
-from gt_workflow.workflow.channel_samples import Rules, Samples, snapshot
-from gt_workflow.workflow.channel_survey import side_of, survey
+from gt_workflow.workflow.channels import receipts, writers
+from gt_workflow.workflow.channels.packing import STEP, Packed, pack, refusal
+from gt_workflow.workflow.channels.plan import ConvertPlan, ConvertReceipt, ConvertSettings
+from gt_workflow.workflow.channels.report import Event, Spool, write_report
+from gt_workflow.workflow.channels.samples import Rules, Samples, snapshot
+from gt_workflow.workflow.channels.survey import side_of, survey
 
 __all__ = ["ConvertPlan", "ConvertReceipt", "ConvertSettings", "examine", "plan", "run"]
 
@@ -126,7 +126,7 @@ def run(plan: ConvertPlan, *, storage: Storage, progress: Progress) -> ConvertRe
     standing = {
         form: receipt
         for form in settings.forms
-        if (receipt := channels.finished(storage, out, form, plan.digest(form))) is not None
+        if (receipt := receipts.finished(storage, out, form, plan.digest(form))) is not None
     }
     pending = [form for form in settings.forms if form not in standing]
     if not pending:
@@ -138,14 +138,14 @@ def run(plan: ConvertPlan, *, storage: Storage, progress: Progress) -> ConvertRe
             warnings=plan.warnings,
         )
     for form in pending:
-        channels.refuse_strangers(storage, out, form)
+        receipts.refuse_strangers(storage, out, form)
     with ExitStack() as temporary:
         samples = _collect(plan, storage, progress, temporary)
         for form in pending:
-            channels.begin(storage, out, form, plan.digest(form))
+            receipts.begin(storage, out, form, plan.digest(form))
         with ExitStack() as outputs:
             writers = {
-                form: channel_writers.open_writer(
+                form: writers.open_writer(
                     form,
                     out=out,
                     storage=storage,
@@ -164,7 +164,7 @@ def run(plan: ConvertPlan, *, storage: Storage, progress: Progress) -> ConvertRe
             form: _receipt(plan, form, packed, writer.files) for form, writer in writers.items()
         }
         for form, writer in writers.items():
-            channels.finish(storage, out, form, made[form], also=writer.written)
+            receipts.finish(storage, out, form, made[form], also=writer.written)
     return ConvertReceipt(
         out=out,
         channels=tuple({**standing, **made}[form] for form in settings.forms),
@@ -239,7 +239,7 @@ def _receipt(
         sides = {side: replace(counts, without_boxes=0) for side, counts in sides.items()}
     types = sorted(packed.content_types)
     return {
-        **channels.describe(
+        **receipts.describe(
             form,
             base=plan.settings.base,
             attribute=plan.attribute,

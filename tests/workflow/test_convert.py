@@ -15,7 +15,7 @@ from gt_workflow.core import recordio
 from gt_workflow.core.split import split
 from gt_workflow.errors import DataError, StorageError, UsageError
 from gt_workflow.workflow import convert
-from gt_workflow.workflow.channel_survey import Survey
+from gt_workflow.workflow.channels.survey import Survey
 from gt_workflow.workflow.convert import ConvertSettings
 
 OUT = "s3://bucket/out"

@@ -15,8 +15,8 @@ from PIL import Image
 from gt_workflow.adapters.memory import MemoryStorage
 from gt_workflow.core import recordio
 from gt_workflow.errors import ObjectNotFoundError
-from gt_workflow.workflow import channel_images
-from gt_workflow.workflow.channel_images import (
+from gt_workflow.workflow.channels import images as channel_images
+from gt_workflow.workflow.channels.images import (
     CutShortError,
     RasterError,
     check,

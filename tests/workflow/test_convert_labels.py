@@ -11,8 +11,8 @@ from hypothesis import strategies as st
 from gt_workflow.core.boxes import Box
 from gt_workflow.core.manifest import read
 from gt_workflow.errors import DataError
-from gt_workflow.workflow.channel_labels import ChannelClass, ClassTable, judge, whole_pixels
-from gt_workflow.workflow.channel_names import Names
+from gt_workflow.workflow.channels.labels import ChannelClass, ClassTable, judge, whole_pixels
+from gt_workflow.workflow.channels.names import Names
 
 
 def record(*boxes, size=(100, 50)):

@@ -8,9 +8,9 @@ from typing import Any, Literal
 from gt_workflow.config import FORMS, Form
 from gt_workflow.core.split import SIDES, Side
 from gt_workflow.errors import UsageError
-from gt_workflow.workflow import channels
-from gt_workflow.workflow.channel_labels import ChannelClass
-from gt_workflow.workflow.channel_survey import SideCounts, Survey
+from gt_workflow.workflow.channels import receipts
+from gt_workflow.workflow.channels.labels import ChannelClass
+from gt_workflow.workflow.channels.survey import SideCounts, Survey
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,7 +68,7 @@ class ConvertSettings:
         """The address under which a training job will read the channels."""
         if self.upload_to is not None:
             return self.upload_to.rstrip("/")
-        return self.folder if self.out.startswith("s3://") else channels.PLACEHOLDER
+        return self.folder if self.out.startswith("s3://") else receipts.PLACEHOLDER
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,7 +89,7 @@ class ConvertPlan:
     @property
     def label_width(self) -> int:
         """Floats of the widest label on either side."""
-        return channels.label_width(self.survey.sides.values())
+        return receipts.label_width(self.survey.sides.values())
 
     def counts(self, side: Side) -> SideCounts:
         """Return what one side's channel will hold."""
@@ -106,7 +106,7 @@ class ConvertPlan:
 
     def digest(self, form: Form) -> str:
         """Hash what decides about a form's bytes."""
-        return channels.digest_of(
+        return receipts.digest_of(
             {
                 **self.recorded_settings(),
                 "form": form,
@@ -147,7 +147,7 @@ class ConvertReceipt:
         found = {
             "out": self.out,
             "channels": {
-                channel["form"]: channels.receipt_uri(self.out, channel["form"])
+                channel["form"]: receipts.receipt_uri(self.out, channel["form"])
                 for channel in self.channels
             },
             "images": {

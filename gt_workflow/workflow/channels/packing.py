@@ -9,12 +9,12 @@ from gt_workflow.config import Form
 from gt_workflow.core.split import SIDES, Side
 from gt_workflow.errors import DataError, ObjectNotFoundError
 from gt_workflow.ports import Progress, Storage
-from gt_workflow.workflow.channel_images import RasterError, check, load
-from gt_workflow.workflow.channel_plan import ConvertPlan
-from gt_workflow.workflow.channel_report import Event
-from gt_workflow.workflow.channel_samples import Samples
-from gt_workflow.workflow.channel_survey import SideCounts
-from gt_workflow.workflow.channel_writers import Writer
+from gt_workflow.workflow.channels.images import RasterError, check, load
+from gt_workflow.workflow.channels.plan import ConvertPlan
+from gt_workflow.workflow.channels.report import Event
+from gt_workflow.workflow.channels.samples import Samples
+from gt_workflow.workflow.channels.survey import SideCounts
+from gt_workflow.workflow.channels.writers import Writer
 
 STEP = 100
 """Images between two calls of progress."""

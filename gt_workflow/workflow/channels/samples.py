@@ -21,10 +21,10 @@ from gt_workflow.core.manifest import Record
 from gt_workflow.core.split import Side
 from gt_workflow.errors import DataError
 from gt_workflow.ports import Storage
-from gt_workflow.workflow.channel_labels import ChannelClass, Judged, judge
-from gt_workflow.workflow.channel_names import Names
-from gt_workflow.workflow.channel_report import Event, Spool
-from gt_workflow.workflow.channel_writers import Sample
+from gt_workflow.workflow.channels.labels import ChannelClass, Judged, judge
+from gt_workflow.workflow.channels.names import Names
+from gt_workflow.workflow.channels.report import Event, Spool
+from gt_workflow.workflow.channels.writers import Sample
 
 _CHUNK = 1 << 20
 

@@ -25,8 +25,8 @@ from gt_workflow.core.boxes import Box
 from gt_workflow.core.manifest import with_members
 from gt_workflow.core.split import SIDES, Side
 from gt_workflow.ports import Storage
-from gt_workflow.workflow.channel_images import Raster
-from gt_workflow.workflow.channel_labels import ChannelClass, whole_pixels
+from gt_workflow.workflow.channels.images import Raster
+from gt_workflow.workflow.channels.labels import ChannelClass, whole_pixels
 
 
 class Sample(msgspec.Struct, frozen=True, array_like=True):

@@ -14,7 +14,7 @@ from typing import Any
 
 from gt_workflow.core.manifest import Record
 from gt_workflow.core.split import SIDES, Side, exceptions, side
-from gt_workflow.workflow.channel_labels import Absence, ChannelClass, ClassTable, Judged, judge
+from gt_workflow.workflow.channels.labels import Absence, ChannelClass, ClassTable, Judged, judge
 
 # A split by hash gives shares by chance; more than this off, relative to what was asked, is told.
 _UNEVEN = 0.25

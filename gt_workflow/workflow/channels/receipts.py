@@ -21,8 +21,8 @@ from gt_workflow.core.requests import hyperparameters, input_data_config
 from gt_workflow.core.split import SIDES, Side
 from gt_workflow.errors import DataError, ObjectNotFoundError, StorageError, UsageError
 from gt_workflow.ports import Storage
-from gt_workflow.workflow.channel_labels import ChannelClass
-from gt_workflow.workflow.channel_survey import SideCounts
+from gt_workflow.workflow.channels.labels import ChannelClass
+from gt_workflow.workflow.channels.survey import SideCounts
 
 VERSION = 1
 """Counts up when the same manifest and settings would give other bytes."""

@@ -1,0 +1,1 @@
+"""The detector's channels: what `convert` surveys, packs, writes and reports, form by form."""
