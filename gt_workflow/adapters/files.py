@@ -72,7 +72,7 @@ class TemporaryFile:
         with path.open("rb") as source:
             left = size = os.fstat(source.fileno()).st_size
             while left:
-                copied = _copy(source.fileno(), self.descriptor, left)
+                copied = copy_some(source.fileno(), self.descriptor, left)
                 if not copied:
                     raise StorageError("a part has shrunk", uri=self._uri)
                 left -= copied
@@ -109,7 +109,8 @@ class FileLock:
         os.close(self._descriptor)
 
 
-def _copy(source: int, target: int, count: int) -> int:
+def copy_some(source: int, target: int, count: int) -> int:
+    """Copy up to `count` bytes between descriptors; return how many (0 at the end)."""
     try:
         return os.copy_file_range(source, target, count)
     except (AttributeError, OSError):  # not on this system, or not between these files

@@ -12,7 +12,6 @@ from __future__ import annotations
 
 import hashlib
 import os
-import zlib
 from collections.abc import Sequence
 from contextlib import suppress
 from pathlib import Path
@@ -20,7 +19,6 @@ from typing import BinaryIO
 
 from gt_workflow.adapters import folder_keys
 from gt_workflow.adapters.files import (
-    FileLock,
     TemporaryFile,
     content_type,
     delete_below,
@@ -49,7 +47,6 @@ ALWAYS = Condition()
 
 _BUFFER = 1 << 17
 _LAST = b"\xff"  # sorts behind all UTF-8
-_LOCKS = 64
 _READ_BYTES = 1 << 20
 
 
@@ -160,11 +157,6 @@ class FolderObjects(FolderBuckets):
             return Page(self._describe_all(bucket, taken), prefixes, truncated, last)
 
     # What writers and uploads need
-
-    def locked(self, bucket: str, key: str) -> FileLock:
-        """Return a lock that keeps every other writer of this key out, in any process."""
-        stripe = zlib.crc32(uri_of(bucket, key).encode()) % _LOCKS
-        return FileLock(self.own / "locks" / str(stripe))
 
     def check(self, bucket: str, key: str, condition: Condition) -> Found | None:
         """Return what is there now, or refuse with `PreconditionFailed`; call it locked."""

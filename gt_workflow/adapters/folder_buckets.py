@@ -8,18 +8,20 @@ from __future__ import annotations
 import os
 import shutil
 import time
+import zlib
 from contextlib import suppress
 from datetime import UTC, datetime
 from pathlib import Path
 
 from gt_workflow.adapters import folder_keys
-from gt_workflow.adapters.files import is_folder, sync_folder, translated
+from gt_workflow.adapters.files import FileLock, is_folder, sync_folder, translated
 from gt_workflow.adapters.folder_index import FolderIndex
 from gt_workflow.adapters.folder_keys import uri_of
 from gt_workflow.adapters.folder_scan import Listings, Scan
 from gt_workflow.object_store import Bucket, MissingError, RefusedError
 
 _ABANDONED_SECONDS = 24 * 3600
+_LOCKS = 64
 
 
 class FolderBuckets:
@@ -56,13 +58,13 @@ class FolderBuckets:
         """Create a bucket; refused with `BucketAlreadyOwnedByYou` if it is there."""
         uri = f"s3://{name}"
         folder_keys.check_bucket(name, uri=uri)
-        with translated(uri):
-            try:
-                (self.root / name).mkdir()
-            except FileExistsError:
+        with translated(uri), self.locked(name, ""):
+            if (self.root / name).exists():
                 raise RefusedError(
                     "BucketAlreadyOwnedByYou", "the bucket is there already", uri=uri
-                ) from None
+                )
+            self._forget(name)  # a bucket of this name may have been deleted by hand
+            (self.root / name).mkdir()
             sync_folder(self.root)
             self.index.put_bucket(name, created=datetime.now(UTC).timestamp(), region=region)
 
@@ -74,9 +76,9 @@ class FolderBuckets:
 
     def delete_bucket(self, name: str) -> None:
         """Delete a bucket without objects, and what empty folders it holds."""
-        folder = self.folder(name)
         uri = f"s3://{name}"
-        with translated(uri):
+        with translated(uri), self.locked(name, ""):
+            folder = self.folder(name)
             if next(iter(self.scan(name)), None) is not None:
                 raise RefusedError("BucketNotEmpty", "the bucket is not empty", uri=uri)
             try:
@@ -87,9 +89,7 @@ class FolderBuckets:
                     "BucketNotEmpty", "the bucket's folder holds what is no object", uri=uri
                 ) from None
             sync_folder(self.root)
-            for name_of_own in ("odd", "uploads"):
-                shutil.rmtree(self.own / name_of_own / name, ignore_errors=True)
-            self.index.forget_bucket(name)
+            self._forget(name)
 
     def cors(self, bucket: str) -> str | None:
         """Return the bucket's CORS configuration as it was set."""
@@ -118,9 +118,19 @@ class FolderBuckets:
             raise MissingError("NoSuchBucket", "there is no such bucket", uri=uri)
         return folder
 
+    def locked(self, bucket: str, key: str) -> FileLock:
+        """Return a lock that keeps every other writer of this key out, in any process."""
+        stripe = zlib.crc32(uri_of(bucket, key).encode()) % _LOCKS
+        return FileLock(self.own / "locks" / str(stripe))
+
     def odd(self, bucket: str) -> Path:
         """Return the directory of the keys that cannot be plain files."""
         return self.own / "odd" / bucket
+
+    def _forget(self, name: str) -> None:
+        for kind in ("odd", "uploads"):
+            shutil.rmtree(self.own / kind / name, ignore_errors=True)
+        self.index.forget_bucket(name)
 
     def _describe(self, name: str) -> Bucket:
         row = self.index.bucket(name)

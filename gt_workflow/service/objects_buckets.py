@@ -122,7 +122,11 @@ class BucketActions:
     def put_cors(self, request: Request, body: bytes) -> Answer:
         """PutBucketCors."""
         objects_cors.parse(body)
-        self._store.set_cors(request.bucket, body.decode())
+        try:
+            text = body.decode()
+        except UnicodeDecodeError:  # XML may be in other encodings, too
+            raise objects_xml.malformed() from None
+        self._store.set_cors(request.bucket, text)
         return Answer()
 
     def delete_cors(self, request: Request) -> Answer:

@@ -118,6 +118,8 @@ def object_headers(stored: Object, request: Request, *, whole: bool) -> dict[str
     }
     for name in ("content-type", *KEPT_HEADERS):
         if (override := request.query.get(f"response-{name}")) is not None:
+            if not override.isprintable():  # a line break would begin another header
+                raise Fault("InvalidArgument", f"response-{name} holds control characters")
             headers[name] = override
     if whole and request.headers.get("x-amz-checksum-mode", "").upper() == "ENABLED":
         headers |= checksum_headers(said)

@@ -18,8 +18,10 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from gt_workflow.adapters import folder_keys
+from gt_workflow.adapters.files import copy_some
 from gt_workflow.adapters.folder import FolderObjects
 from gt_workflow.adapters.folder_index import Fingerprint
+from gt_workflow.adapters.folder_scan import Listings
 from gt_workflow.adapters.storage import FolderStorage
 from gt_workflow.errors import ObjectNotFoundError, StorageError
 from gt_workflow.object_store import (
@@ -389,6 +391,30 @@ def test_a_bucket_is_deleted_only_when_it_holds_nothing(store, bucket):
     assert store.cors("photos") is None
 
 
+def test_a_bucket_deleted_by_hand_comes_back_empty(store, bucket):
+    store.set_cors("photos", "<x/>")
+    put(store, "a//b", b"1")
+    store.uploads.start("photos", "k", SAID, algorithm=None)
+    bucket.rmdir()
+    store.create_bucket("photos", "eu-west-1")
+    assert keys(store) == []
+    assert store.cors("photos") is None
+    assert store.uploads.under_way("photos") == []
+    assert store.bucket("photos").region == "eu-west-1"
+
+
+def test_one_of_many_creators_of_a_bucket_wins(store):
+    def create(_: int) -> bool:
+        try:
+            store.create_bucket("fresh")
+        except RefusedError:
+            return False
+        return True
+
+    with ThreadPoolExecutor(8) as pool:
+        assert list(pool.map(create, range(8))).count(True) == 1
+
+
 TREE = st.sets(st.text("ab/.0", min_size=1, max_size=5), max_size=12)
 
 
@@ -422,6 +448,51 @@ def test_pages_join_to_the_whole_listing(store, tree, prefix, delimiter, limit):
         after = page.last
     assert sorted(seen) == sorted(expected)
     assert len(seen) == len(set(seen))
+
+
+def test_a_large_folder_is_read_again_only_when_it_has_changed(tmp_path):
+    folder = tmp_path / "large"
+    folder.mkdir()
+    for number in range(300):
+        (folder / f"{number:03d}").touch()
+    listings = Listings()
+    assert listings(folder) is not listings(folder)  # it has only just changed
+    os.utime(folder, (0, 0))
+    names = listings(folder)
+    assert len(names) == 300
+    assert listings(folder) is names
+    (folder / "x").mkdir()
+    assert listings(folder) == [*names, b"x/"]
+    assert listings(tmp_path / "none") == []
+    small = tmp_path / "small"
+    small.mkdir()
+    os.utime(small, (0, 0))
+    assert listings(small) is not listings(small)
+
+
+def test_a_listing_of_a_large_folder_shows_every_change(store, bucket):
+    for number in range(300):
+        (bucket / f"{number:03d}").touch()
+    os.utime(bucket, (0, 0))
+    assert len(keys(store)) == 300
+    put(store, "new", b"")
+    store.delete("photos", "000")
+    assert len(keys(store)) == 300
+    assert keys(store, after=b"298") == ["299", "new"]
+    assert keys(store, prefix="29") == [f"{number}" for number in range(290, 300)]
+
+
+@pytest.mark.parametrize("flags", [0, os.O_APPEND])  # the kernel copies to no appended file
+def test_bytes_are_copied_by_the_kernel_or_else_by_hand(tmp_path, flags):
+    data = os.urandom(2_500_000)
+    (tmp_path / "source").write_bytes(data)
+    source = os.open(tmp_path / "source", os.O_RDONLY)
+    target = os.open(tmp_path / "target", os.O_WRONLY | os.O_CREAT | flags)
+    while copy_some(source, target, 3_000_000):
+        pass
+    os.close(source)
+    os.close(target)
+    assert (tmp_path / "target").read_bytes() == data
 
 
 def test_a_listing_after_a_key_starts_behind_it(store):

@@ -295,6 +295,12 @@ def test_what_was_said_about_an_object_is_told_again(wire):
     assert (changed.headers["content-type"], changed.headers["expires"]) == ("text/plain", "0")
 
 
+def test_a_query_cannot_add_headers(wire):
+    wire("PUT", "/bucket/a", b"data")
+    reply = wire("GET", "/bucket/a?response-content-type=text%2Fplain%0D%0AX-Evil:%201")
+    assert reply.code == "InvalidArgument"
+
+
 def test_too_much_metadata_is_refused(wire):
     assert wire("PUT", "/bucket/a", b"", x_amz_meta_a="x" * 2050).code == "MetadataTooLarge"
 
@@ -435,6 +441,8 @@ THEIRS = "https://a.example.com"
 def test_rules_of_origin_are_kept_and_applied(wire):
     assert wire("PUT", "/bucket?cors", RULES).status == 200
     assert wire("GET", "/bucket?cors").body == RULES
+    encoded = b"\xff\xfe" + RULES.decode().encode("utf-16-le")
+    assert wire("PUT", "/bucket?cors", encoded).code == "MalformedXML"
     preflight = {"access_control_request_method": "PUT", "signed": False}
     reply = wire(
         "OPTIONS",
@@ -509,6 +517,43 @@ def test_a_copy_keeps_or_replaces_what_was_said(wire):
         assert wire("PUT", "/bucket/b", x_amz_copy_source=source).code == code
     guard = {"x_amz_copy_source": "bucket/b", "x_amz_copy_source_if_none_match": f'"{ETAG}"'}
     assert wire("PUT", "/bucket/c", **guard).status == 412
+
+
+def test_a_part_is_copied_from_a_stretch_of_an_object(wire):
+    wire("PUT", "/bucket/a", b"0123456789")
+    (upload,) = wire("POST", "/bucket/b?uploads").all("UploadId")
+    part = f"/bucket/b?partNumber=1&uploadId={upload}"
+    source = {"x_amz_copy_source": "bucket/a"}
+    for asked in ("bytes=5-", "bytes=5-10", "bytes=6-5", "5-6"):
+        reply = wire("PUT", part, **source, x_amz_copy_source_range=asked)
+        assert reply.code == "InvalidArgument"
+    (etag,) = wire("PUT", part, **source, x_amz_copy_source_range="bytes=2-4").all("ETag")
+    for number, code in (
+        ("0", "InvalidArgument"),
+        ("10001", "InvalidArgument"),
+        ("x", "MalformedXML"),
+    ):
+        path = f"/bucket/b?partNumber={number}&uploadId={upload}"
+        assert wire("PUT", path, b"x").code == code
+    assert wire("GET", f"/bucket/b?uploadId={upload}").all("Size") == ["3"]
+    assert wire("GET", "/bucket/b?uploadId=x").code == "NoSuchUpload"
+    complete = f"/bucket/b?uploadId={upload}"
+    assert wire("POST", complete, b"<CompleteMultipartUpload/>").code == "MalformedXML"
+    document = f"<Part><PartNumber>1</PartNumber><ETag>{etag}</ETag></Part>"
+    document = f"<CompleteMultipartUpload>{document}</CompleteMultipartUpload>"
+    assert wire("POST", complete, document.encode(), if_match='"x"').code == "NoSuchKey"
+    assert wire("POST", complete, document.encode(), if_none_match="*").status == 200
+    assert wire("GET", "/bucket/b").body == b"234"
+    assert wire("GET", "/bucket/b?partNumber=2").code == "InvalidPartNumber"
+    assert wire("DELETE", complete).code == "NoSuchUpload"
+
+
+def test_a_copy_is_told_what_it_may_not(wire):
+    wire("PUT", "/bucket/a", b"x")
+    source = {"x_amz_copy_source": "bucket/a"}
+    reply = wire("PUT", "/bucket/b", **source, x_amz_metadata_directive="OTHER")
+    assert reply.code == "InvalidArgument"
+    assert wire("PUT", "/bucket/b", **source, x_amz_acl="public-read").status == 400
 
 
 class SlowStore(FolderObjects):
