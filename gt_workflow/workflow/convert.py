@@ -20,12 +20,13 @@ from gt_workflow.core.manifest import Record, attributes, read, split_lines
 from gt_workflow.core.split import SIDES
 from gt_workflow.errors import DataError
 from gt_workflow.ports import Progress, Storage
-from gt_workflow.workflow.channels import receipts, writers
+from gt_workflow.workflow.channels import receipts
 from gt_workflow.workflow.channels.packing import STEP, Packed, pack, refusal
 from gt_workflow.workflow.channels.plan import ConvertPlan, ConvertReceipt, ConvertSettings
 from gt_workflow.workflow.channels.report import Event, Spool, write_report
 from gt_workflow.workflow.channels.samples import Rules, Samples, snapshot
 from gt_workflow.workflow.channels.survey import side_of, survey
+from gt_workflow.workflow.channels.writers import open_writer
 
 __all__ = ["ConvertPlan", "ConvertReceipt", "ConvertSettings", "examine", "plan", "run"]
 
@@ -145,7 +146,7 @@ def run(plan: ConvertPlan, *, storage: Storage, progress: Progress) -> ConvertRe
             receipts.begin(storage, out, form, plan.digest(form))
         with ExitStack() as outputs:
             writers = {
-                form: writers.open_writer(
+                form: open_writer(
                     form,
                     out=out,
                     storage=storage,
