@@ -30,8 +30,8 @@ if TYPE_CHECKING:
     from gt_workflow.adapters.images import PillowImages
     from gt_workflow.adapters.simulated import Tally
     from gt_workflow.adapters.walk import LocalFolders
+    from gt_workflow.service.portal.workers import Workers
     from gt_workflow.service.server import Server
-    from gt_workflow.service.workers import Workers
 
 ACCOUNT = "123456789012"  # moto's, so that both halves of the service speak of one account
 TEAM = "default"
@@ -110,8 +110,8 @@ def backend(
     """
     from filelock import FileLock, Timeout
 
+    from gt_workflow.service.portal.workers import Workers
     from gt_workflow.service.store import Store
-    from gt_workflow.service.workers import Workers
 
     root = _root(settings.store.root)
     clock = SystemClock()
@@ -201,14 +201,15 @@ def _hosted(
 ) -> Iterator[None]:
     """Run the service in this process's threads, and tell others where it is."""
     from gt_workflow.adapters.headers import read_size
-    from gt_workflow.service import http, portal
-    from gt_workflow.service.api import Api
+    from gt_workflow.service import http
     from gt_workflow.service.fallback import Fallback
     from gt_workflow.service.jobs import Jobs
-    from gt_workflow.service.objects import Objects
-    from gt_workflow.service.read_links import Signer, read_links
+    from gt_workflow.service.portal import routes as portal
+    from gt_workflow.service.s3.application import Objects
+    from gt_workflow.service.sagemaker.api import Api
+    from gt_workflow.service.sagemaker.read_links import Signer, read_links
+    from gt_workflow.service.sagemaker.teams import Teams
     from gt_workflow.service.server import Host
-    from gt_workflow.service.teams import Teams
 
     clock = SystemClock()
     credentials = _credentials(server.host)

@@ -28,9 +28,10 @@ from starlette.routing import BaseRoute
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from gt_workflow.ports import Clock
-from gt_workflow.service import signatures, wire
-from gt_workflow.service.api import Api
+from gt_workflow.service import wire
 from gt_workflow.service.faults import Fault, invalid
+from gt_workflow.service.s3 import signatures
+from gt_workflow.service.sagemaker.api import Api
 
 _log = logging.getLogger(__name__)
 

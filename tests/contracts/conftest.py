@@ -10,7 +10,7 @@ from served import served
 
 from gt_workflow.adapters.clock import SystemClock
 from gt_workflow.adapters.folder import FolderObjects
-from gt_workflow.service.objects import Objects
+from gt_workflow.service.s3.application import Objects
 
 
 @pytest.fixture(scope="session")

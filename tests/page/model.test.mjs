@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 
-import { Drawing, duration, verdict } from "../../gt_workflow/service/static/model.js";
+import { Drawing, duration, verdict } from "../../gt_workflow/service/portal/static/model.js";
 
 const raster = { width: 640, height: 480 };
 const box = (left, label) => ({ left, top: 10, width: 20, height: 30, ...(label && { label }) });

@@ -18,12 +18,10 @@ def test_the_pages_modules():
     node = shutil.which("node")
     if node is None:
         pytest.skip("node is not installed; it runs the tests of the page's JavaScript")
-    told = subprocess.run(  # noqa: S603 - node, asked for its version
-        [node, "--version"], capture_output=True, text=True, check=True
-    ).stdout
+    told = subprocess.run([node, "--version"], capture_output=True, text=True, check=True).stdout
     if int(told[1:].partition(".")[0]) < OLDEST:
         pytest.skip(f"node {told.strip()} has no test runner; {OLDEST} has")
-    run = subprocess.run(  # noqa: S603 - node on our own files
+    run = subprocess.run(
         [node, "--test", "--test-reporter=tap", *sorted(map(str, HERE.glob("*.test.mjs")))],
         capture_output=True,
         text=True,

@@ -21,15 +21,15 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 from gt_workflow.adapters.clock import ManualClock
 from gt_workflow.adapters.memory import MemoryStorage
 from gt_workflow.core.limits import function_arn, label_category_file
-from gt_workflow.service.api import Api
-from gt_workflow.service.arns import ACCOUNT, workteam_arn
 from gt_workflow.service.fallback import Fallback
 from gt_workflow.service.http import LOOPBACK, application
 from gt_workflow.service.jobs import Jobs
-from gt_workflow.service.read_links import Signer, read_links
+from gt_workflow.service.sagemaker.api import Api
+from gt_workflow.service.sagemaker.arns import ACCOUNT, workteam_arn
+from gt_workflow.service.sagemaker.read_links import Signer, read_links
+from gt_workflow.service.sagemaker.teams import Teams
 from gt_workflow.service.server import Server
 from gt_workflow.service.store import Store
-from gt_workflow.service.teams import Teams
 
 REGION = "us-east-1"
 ROLE = f"arn:aws:iam::{ACCOUNT}:role/labeler"

@@ -10,7 +10,7 @@ from api_stack import FILES, REGION, ROLE, TEAM, Stack, human, request, running
 from botocore.exceptions import ClientError
 
 from gt_workflow.core.limits import function_arn
-from gt_workflow.service.api import OPERATIONS
+from gt_workflow.service.sagemaker.api import OPERATIONS
 
 JOB_ARN = "arn:aws:sagemaker:us-east-1:123456789012:labeling-job"
 OTHER_TEAM = "arn:aws:sagemaker:us-east-1:123456789012:workteam/private-crowd/nobody"

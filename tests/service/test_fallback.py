@@ -157,7 +157,7 @@ def test_motos_s3_is_out_of_reach(stack, name):
 
 def test_moto_is_not_imported_before_it_is_needed():
     code = (
-        "import sys, gt_workflow.service.http, gt_workflow.service.api\n"
+        "import sys, gt_workflow.service.http, gt_workflow.service.sagemaker.api\n"
         "from gt_workflow.service.fallback import Fallback\n"
         "Fallback(new_id=str)\n"
         "sys.exit(any(name.split('.')[0] in {'moto', 'flask', 'botocore'} for name in sys.modules))"

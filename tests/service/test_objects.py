@@ -15,7 +15,7 @@ from object_wire import Wire
 from gt_workflow.adapters.clock import ManualClock
 from gt_workflow.adapters.folder import FolderObjects
 from gt_workflow.errors import StorageError
-from gt_workflow.service.objects import Objects
+from gt_workflow.service.s3.application import Objects
 
 NOW = datetime(2026, 1, 1, tzinfo=UTC)
 

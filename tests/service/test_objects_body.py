@@ -11,8 +11,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from gt_workflow.service.faults import Fault
-from gt_workflow.service.objects_body import ChunkedDecoder, Document, Intake
-from gt_workflow.service.signatures import ChunkSigner
+from gt_workflow.service.s3.body import ChunkedDecoder, Document, Intake
+from gt_workflow.service.s3.signatures import ChunkSigner
 
 KEY, STAMP, SCOPE = b"key", "20260101T000000Z", "20260101/us-east-1/s3/aws4_request"
 

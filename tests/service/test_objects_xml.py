@@ -9,8 +9,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from gt_workflow.service import objects_cors, objects_xml
 from gt_workflow.service.faults import Fault
+from gt_workflow.service.s3 import cors as objects_cors
+from gt_workflow.service.s3 import xml as objects_xml
 
 
 @pytest.mark.parametrize(

@@ -5,9 +5,9 @@ from typing import Any
 
 import pytest
 
-from gt_workflow.service.api import OPERATIONS
 from gt_workflow.service.faults import Fault
-from gt_workflow.service.parameters import Parameters
+from gt_workflow.service.sagemaker.api import OPERATIONS
+from gt_workflow.service.sagemaker.parameters import Parameters
 
 NAME = "[a-zA-Z0-9](-*[a-zA-Z0-9]){0,62}"
 TEXT = r"([\p{L}\p{Z}\p{N}_.:/=+\-@]*)"

@@ -8,7 +8,7 @@ import pytest
 from portal_house import HEIGHT, LEASE, TEAM, TEAMS, WIDTH, House, answer, box, image
 
 from gt_workflow.errors import StorageError
-from gt_workflow.service.portal import BODY_LIMIT
+from gt_workflow.service.portal.routes import BODY_LIMIT
 
 
 @pytest.fixture

@@ -11,9 +11,9 @@ import pytest
 from liquid import Environment
 
 from gt_workflow.service.faults import Fault
-from gt_workflow.service.preview import render_ui_template
-from gt_workflow.service.read_links import Signer, read_links
-from gt_workflow.service.templates import TemplateError, render
+from gt_workflow.service.sagemaker.preview import render_ui_template
+from gt_workflow.service.sagemaker.read_links import Signer, read_links
+from gt_workflow.service.sagemaker.templates import TemplateError, render
 
 FILTERS = sorted(set(Environment().filters) | {"to_json"})
 NASTY = "</script><b a='1' b=\"2\">&amp;"

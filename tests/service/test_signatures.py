@@ -18,7 +18,7 @@ from botocore.awsrequest import AWSRequest
 from botocore.credentials import Credentials
 
 from gt_workflow.service.faults import Fault
-from gt_workflow.service.signatures import (
+from gt_workflow.service.s3.signatures import (
     ChunkSigner,
     CredentialScope,
     SignedRequest,

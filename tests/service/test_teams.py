@@ -9,8 +9,8 @@ from api_stack import FILES, REGION, TEAM, make_api, request
 from gt_workflow.adapters.clock import ManualClock
 from gt_workflow.adapters.memory import MemoryStorage
 from gt_workflow.service.faults import Fault
+from gt_workflow.service.portal.workers import Workers
 from gt_workflow.service.store import Store, jobs
-from gt_workflow.service.workers import Workers
 
 GROUP = {"CognitoMemberDefinition": {"UserPool": "p_1", "UserGroup": "g", "ClientId": "c"}}
 OIDC = {

@@ -9,8 +9,8 @@ from sqlalchemy import select
 
 from gt_workflow.adapters.clock import ManualClock
 from gt_workflow.service.faults import Fault
+from gt_workflow.service.portal.workers import Worker, Workers
 from gt_workflow.service.store import Store, worker_tokens
-from gt_workflow.service.workers import Worker, Workers
 
 TEAM = "arn:aws:sagemaker:us-east-1:123456789012:workteam/private-crowd/default"
 OTHER = "arn:aws:sagemaker:us-east-1:123456789012:workteam/private-crowd/other"

@@ -22,15 +22,15 @@ from urllib.parse import urlsplit
 from gt_workflow.errors import StorageError
 from gt_workflow.object_store import ObjectStore, RefusedError
 from gt_workflow.ports import Clock
-from gt_workflow.service import objects_cors, objects_xml
 from gt_workflow.service.faults import Fault
-from gt_workflow.service.objects_body import DisconnectedError, Document, Intake, Receive, take
-from gt_workflow.service.objects_buckets import ABSENT, FIXED, BucketActions, owner_is_other
-from gt_workflow.service.objects_exchange import Exchange, Send, place, refusal
-from gt_workflow.service.objects_items import ObjectActions
-from gt_workflow.service.objects_request import Answer, Request
-from gt_workflow.service.objects_uploads import UploadActions
-from gt_workflow.service.signatures import SignedRequest, verify
+from gt_workflow.service.s3 import cors, xml
+from gt_workflow.service.s3.body import DisconnectedError, Document, Intake, Receive, take
+from gt_workflow.service.s3.buckets import ABSENT, FIXED, BucketActions, owner_is_other
+from gt_workflow.service.s3.exchange import Exchange, Send, place, refusal
+from gt_workflow.service.s3.items import ObjectActions
+from gt_workflow.service.s3.request import Answer, Request
+from gt_workflow.service.s3.signatures import SignedRequest, verify
+from gt_workflow.service.s3.uploads import UploadActions
 
 _log = logging.getLogger(__name__)
 
@@ -265,8 +265,8 @@ class Objects:
         if bucket:
             names = exchange.headers.get("access-control-request-headers", "").lower()
             text = await self._run(self._cors, bucket)
-            allowed = objects_cors.match(
-                () if text is None else objects_cors.parse(text.encode()),
+            allowed = cors.match(
+                () if text is None else cors.parse(text.encode()),
                 origin=origin or "",
                 method=asked if preflight and asked else exchange.method,
                 headers=tuple(name.strip() for name in names.split(",") if name.strip())
@@ -296,7 +296,7 @@ class Objects:
     ) -> None:
         """Send white space until a slow action is done; S3 does the same, errors included."""
         await exchange.start(200, {"content-type": "application/xml", **extra})
-        await exchange.send_body(objects_xml.DECLARATION, more=True)
+        await exchange.send_body(xml.DECLARATION, more=True)
         while not running.done():
             await exchange.send_body(b" ", more=True)
             await asyncio.wait({running}, timeout=self._patience)
@@ -305,4 +305,4 @@ class Objects:
         except (Fault, StorageError) as refused:
             body = refusal(refused, exchange).body
         if isinstance(body, bytes):
-            await exchange.send_body(body.removeprefix(objects_xml.DECLARATION), more=False)
+            await exchange.send_body(body.removeprefix(xml.DECLARATION), more=False)

@@ -17,7 +17,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from gt_workflow.service.faults import Fault, invalid
-from gt_workflow.service.templates import Grant, Problem, TemplateError, render
+from gt_workflow.service.sagemaker.templates import Grant, Problem, TemplateError, render
 
 _CPU_SECONDS = 5
 _WALL_SECONDS = 20

@@ -79,7 +79,7 @@ def page_routes() -> list[Route]:
 
 def _load() -> dict[str, tuple[bytes, str]]:
     found = {}
-    for entry in files("gt_workflow.service").joinpath("static").iterdir():
+    for entry in files("gt_workflow.service.portal").joinpath("static").iterdir():
         media_type = _TYPES.get(f".{entry.name.rpartition('.')[2]}")
         if media_type is not None:
             found[entry.name] = (entry.read_bytes(), media_type)

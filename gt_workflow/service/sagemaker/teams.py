@@ -14,12 +14,12 @@ from typing import Any
 from sqlalchemy import Connection, Row, delete, select
 
 from gt_workflow.ports import Clock
-from gt_workflow.service import tags
-from gt_workflow.service.arns import workteam_arn
 from gt_workflow.service.faults import in_use, invalid, limit_exceeded
-from gt_workflow.service.registry import Registry, instant, without
+from gt_workflow.service.sagemaker import tags
+from gt_workflow.service.sagemaker.arns import workteam_arn
+from gt_workflow.service.sagemaker.registry import Registry, instant, without
+from gt_workflow.service.sagemaker.workforces import Workforces
 from gt_workflow.service.store import Store, jobs, worker_teams, workteams
-from gt_workflow.service.workforces import Workforces
 
 DEFAULT_NAME = "default"
 TEAM_LIMIT = 25

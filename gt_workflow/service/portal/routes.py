@@ -37,10 +37,10 @@ from starlette.types import Receive, Scope, Send
 from gt_workflow.errors import GtWorkflowError, ObjectNotFoundError
 from gt_workflow.ports import Clock, Storage
 from gt_workflow.service.faults import Fault, invalid, not_found
-from gt_workflow.service.image_links import ImageLinks, Seal
 from gt_workflow.service.jobs import Jobs, Offer, Task
-from gt_workflow.service.page import Guarded, page_routes
-from gt_workflow.service.workers import Worker, Workers
+from gt_workflow.service.portal.image_links import ImageLinks, Seal
+from gt_workflow.service.portal.page import Guarded, page_routes
+from gt_workflow.service.portal.workers import Worker, Workers
 
 BODY_LIMIT: Final = 1_000_000  # bytes; 300 boxes are about 25,000
 REASON_LIMIT: Final = 1000  # characters

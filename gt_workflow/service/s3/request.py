@@ -9,9 +9,9 @@ from email.utils import format_datetime, parsedate_to_datetime
 from typing import BinaryIO
 
 from gt_workflow.object_store import CHECKSUMS, DEFAULT_TYPE, Attributes, Condition, Object
-from gt_workflow.service import objects_xml
 from gt_workflow.service.faults import Fault
-from gt_workflow.service.signatures import Signature
+from gt_workflow.service.s3 import xml
+from gt_workflow.service.s3.signatures import Signature
 
 ACCOUNT = "123456789012"
 OWNER = {"ID": ACCOUNT, "DisplayName": ACCOUNT}
@@ -70,12 +70,12 @@ class Answer:
 
 
 def xml_answer(
-    root: str, content: objects_xml.Document, *, headers: Mapping[str, str] | None = None
+    root: str, content: xml.Document, *, headers: Mapping[str, str] | None = None
 ) -> Answer:
     """Answer with a document."""
     return Answer(
         headers={"content-type": "application/xml", **(headers or {})},
-        body=objects_xml.document(root, content),
+        body=xml.document(root, content),
     )
 
 

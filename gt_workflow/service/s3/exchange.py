@@ -15,10 +15,10 @@ from urllib.parse import unquote_to_bytes
 
 from gt_workflow.errors import StorageError
 from gt_workflow.object_store import RefusedError
-from gt_workflow.service import objects_xml
 from gt_workflow.service.faults import Fault
-from gt_workflow.service.objects_body import Receive
-from gt_workflow.service.objects_request import Answer, Content
+from gt_workflow.service.s3 import xml
+from gt_workflow.service.s3.body import Receive
+from gt_workflow.service.s3.request import Answer, Content
 
 Send = Callable[[MutableMapping[str, Any]], Awaitable[None]]
 Run = Callable[..., Awaitable[Any]]
@@ -157,7 +157,7 @@ def refusal(refused: Fault | StorageError, exchange: Exchange) -> Answer:
             message = refused.reason
             _log.error("%s %s: %s", exchange.method, exchange.path, refused)
     headers = {"content-type": "application/xml"}
-    body = objects_xml.error(
+    body = xml.error(
         code,
         message,
         resource=exchange.path,

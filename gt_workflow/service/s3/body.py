@@ -18,8 +18,8 @@ from typing import Any, Generic, TypeVar
 
 from gt_workflow.object_store import CHECKSUMS, Checksum, Writer, as_text
 from gt_workflow.service.faults import Fault
-from gt_workflow.service.objects_request import stated_checksums
-from gt_workflow.service.signatures import ChunkSigner
+from gt_workflow.service.s3.request import stated_checksums
+from gt_workflow.service.s3.signatures import ChunkSigner
 
 T = TypeVar("T")
 W = TypeVar("W", bound=Writer)

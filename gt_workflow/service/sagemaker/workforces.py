@@ -14,10 +14,10 @@ from typing import Any
 from sqlalchemy import Connection, Row, select
 
 from gt_workflow.ports import Clock
-from gt_workflow.service import tags
-from gt_workflow.service.arns import workforce_arn
 from gt_workflow.service.faults import in_use, invalid, limit_exceeded
-from gt_workflow.service.registry import Registry, instant, without
+from gt_workflow.service.sagemaker import tags
+from gt_workflow.service.sagemaker.arns import workforce_arn
+from gt_workflow.service.sagemaker.registry import Registry, instant, without
 from gt_workflow.service.store import Store, workforces, workteams
 
 DEFAULT_NAME = "default"

@@ -11,16 +11,16 @@ from functools import partial
 from typing import Any
 
 from gt_workflow.ports import Storage
-from gt_workflow.service.admission import check_labeling_job
-from gt_workflow.service.arns import ACCOUNT, OWN_KINDS, kind_of
 from gt_workflow.service.faults import Fault, invalid, not_found
 from gt_workflow.service.jobs import Jobs
-from gt_workflow.service.paging import Pages, slices
-from gt_workflow.service.parameters import Parameters
-from gt_workflow.service.preview import render_ui_template
-from gt_workflow.service.tags import check as check_tags
-from gt_workflow.service.teams import Teams
-from gt_workflow.service.templates import Grant
+from gt_workflow.service.sagemaker.admission import check_labeling_job
+from gt_workflow.service.sagemaker.arns import ACCOUNT, OWN_KINDS, kind_of
+from gt_workflow.service.sagemaker.paging import Pages, slices
+from gt_workflow.service.sagemaker.parameters import Parameters
+from gt_workflow.service.sagemaker.preview import render_ui_template
+from gt_workflow.service.sagemaker.tags import check as check_tags
+from gt_workflow.service.sagemaker.teams import Teams
+from gt_workflow.service.sagemaker.templates import Grant
 
 Answer = dict[str, Any]
 Given = Mapping[str, Any]

@@ -15,7 +15,7 @@ from gt_workflow.core.labels import MAX_CATEGORY_FILE_BYTES
 from gt_workflow.errors import DataError, StorageError, UsageError
 from gt_workflow.ports import Storage
 from gt_workflow.service.faults import Fault, invalid
-from gt_workflow.service.teams import Teams
+from gt_workflow.service.sagemaker.teams import Teams
 
 Request = Mapping[str, Any]
 

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from gt_workflow.object_store import CHECKSUMS, ObjectStore, PartClaim, PartWriter, Upload
-from gt_workflow.service import objects_xml
 from gt_workflow.service.faults import Fault
-from gt_workflow.service.objects_body import Intake
-from gt_workflow.service.objects_items import copy_bytes, copy_range, open_source, refuse_unkept
-from gt_workflow.service.objects_request import (
+from gt_workflow.service.s3 import xml
+from gt_workflow.service.s3.body import Intake
+from gt_workflow.service.s3.items import copy_bytes, copy_range, open_source, refuse_unkept
+from gt_workflow.service.s3.request import (
     OWNER,
     Answer,
     Request,
@@ -126,10 +126,10 @@ class UploadActions:
                     "checksum",
                 ),
             )
-            for part in objects_xml.parse(body, "CompleteMultipartUpload").all("Part")
+            for part in xml.parse(body, "CompleteMultipartUpload").all("Part")
         ]
         if not claims:
-            raise objects_xml.malformed()
+            raise xml.malformed()
         stored = self._store.uploads.complete(
             upload,
             claims,
@@ -168,5 +168,5 @@ def _part_number(request: Request) -> int:
 def _number(text: str | None) -> int:
     text = (text or "").strip()
     if not (text.isascii() and text.isdigit() and len(text) < 10):
-        raise objects_xml.malformed()
+        raise xml.malformed()
     return int(text)

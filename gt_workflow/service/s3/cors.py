@@ -6,9 +6,9 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from gt_workflow.service import objects_xml
 from gt_workflow.service.faults import Fault
-from gt_workflow.service.objects_xml import malformed
+from gt_workflow.service.s3 import xml
+from gt_workflow.service.s3.xml import malformed
 
 _METHODS = frozenset({"GET", "PUT", "POST", "DELETE", "HEAD"})
 _MAX_RULES = 100
@@ -35,7 +35,7 @@ def parse(data: bytes) -> tuple[Rule, ...]:
             exposed=element.texts("ExposeHeader"),
             max_age=_seconds(element.get("MaxAgeSeconds")),
         )
-        for element in objects_xml.parse(data, "CORSConfiguration").all("CORSRule")
+        for element in xml.parse(data, "CORSConfiguration").all("CORSRule")
     )
     if not 1 <= len(rules) <= _MAX_RULES or any(not r.origins or not r.methods for r in rules):
         raise malformed()

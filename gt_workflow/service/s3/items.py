@@ -9,10 +9,10 @@ from urllib.parse import unquote
 
 from gt_workflow.errors import ObjectNotFoundError
 from gt_workflow.object_store import Attributes, Object, ObjectStore, ObjectWriter, RefusedError
-from gt_workflow.service import objects_xml
 from gt_workflow.service.faults import Fault
-from gt_workflow.service.objects_body import Intake
-from gt_workflow.service.objects_request import (
+from gt_workflow.service.s3 import xml
+from gt_workflow.service.s3.body import Intake
+from gt_workflow.service.s3.request import (
     OWNER,
     Answer,
     Content,
@@ -87,16 +87,16 @@ class ObjectActions:
     def delete_many(self, request: Request, body: bytes) -> Answer:
         """DeleteObjects."""
         self._store.bucket(request.bucket)
-        asked = objects_xml.parse(body, "Delete")
+        asked = xml.parse(body, "Delete")
         items = list(asked.all("Object"))
         if not 1 <= len(items) <= _MAX_DELETIONS:
-            raise objects_xml.malformed()
+            raise xml.malformed()
         deleted: list[dict[str, object]] = []
         errors: list[dict[str, object]] = []
         for item in items:
             key = item.get("Key")
             if key is None:
-                raise objects_xml.malformed()
+                raise xml.malformed()
             try:
                 self._store.delete(request.bucket, key)
                 deleted.append({"Key": key})

@@ -8,9 +8,9 @@ from collections.abc import Callable, Mapping
 from urllib.parse import quote
 
 from gt_workflow.object_store import Object, ObjectStore
-from gt_workflow.service import objects_cors, objects_xml
 from gt_workflow.service.faults import Fault
-from gt_workflow.service.objects_request import (
+from gt_workflow.service.s3 import cors, xml
+from gt_workflow.service.s3.request import (
     ACCOUNT,
     OWNER,
     Answer,
@@ -51,7 +51,7 @@ ABSENT: Mapping[str, tuple[str, str]] = {
         "The bucket ownership controls were not found",
     ),
 }
-FIXED: Mapping[str, tuple[str, objects_xml.Document]] = {
+FIXED: Mapping[str, tuple[str, xml.Document]] = {
     "acl": ("AccessControlPolicy", _GRANTS),
     "versioning": ("VersioningConfiguration", {}),
     "logging": ("BucketLoggingStatus", {}),
@@ -85,8 +85,7 @@ class BucketActions:
         region = request.region
         if body:
             region = (
-                objects_xml.parse(body, "CreateBucketConfiguration").get("LocationConstraint")
-                or region
+                xml.parse(body, "CreateBucketConfiguration").get("LocationConstraint") or region
             )
         self._store.create_bucket(request.bucket, region)
         return Answer(headers={"location": f"/{request.bucket}", "x-amz-bucket-region": region})
@@ -105,7 +104,7 @@ class BucketActions:
         """GetBucketLocation; the first region is an empty name."""
         region = self._store.bucket(request.bucket).region
         text = "" if region == "us-east-1" else region
-        answer = objects_xml.document("LocationConstraint", {}).replace(
+        answer = xml.document("LocationConstraint", {}).replace(
             b"></LocationConstraint>", f">{text}</LocationConstraint>".encode()
         )
         return Answer(headers={"content-type": "application/xml"}, body=answer)
@@ -121,11 +120,11 @@ class BucketActions:
 
     def put_cors(self, request: Request, body: bytes) -> Answer:
         """PutBucketCors."""
-        objects_cors.parse(body)
+        cors.parse(body)
         try:
             text = body.decode()
         except UnicodeDecodeError:  # XML may be in other encodings, too
-            raise objects_xml.malformed() from None
+            raise xml.malformed() from None
         self._store.set_cors(request.bucket, text)
         return Answer()
 

@@ -7,8 +7,8 @@ from typing import Any
 
 from sqlalchemy import Connection, delete, insert, select
 
-from gt_workflow.service.arns import kind_of
 from gt_workflow.service.faults import invalid, limit_exceeded, not_found
+from gt_workflow.service.sagemaker.arns import kind_of
 from gt_workflow.service.store import Store, jobs, tags, workforces, workteams
 
 TAG_LIMIT = 50

@@ -15,7 +15,7 @@ from typing import Any
 import msgspec
 
 from gt_workflow.service.faults import invalid
-from gt_workflow.service.registry import without
+from gt_workflow.service.sagemaker.registry import without
 
 _DEFAULT_PAGE = 10
 _OFFSET_BYTES = 8

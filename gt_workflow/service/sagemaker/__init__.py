@@ -1,0 +1,1 @@
+"""SageMaker's labeling operations: parameters, teams, tags, templates; no HTTP in here."""
