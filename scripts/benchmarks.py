@@ -18,7 +18,7 @@ from typing import Any
 
 import boto3
 
-from gt_workflow.adapters.scenes import draw
+from gt_workflow.adapters.scenes.draw import draw
 from gt_workflow.adapters.task_client import TaskClient
 from gt_workflow.core.requests import JobSpec, create_labeling_job
 

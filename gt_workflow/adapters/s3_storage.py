@@ -14,7 +14,7 @@ from contextlib import closing, contextmanager
 from typing import Any, BinaryIO
 
 from gt_workflow.adapters.files import content_type
-from gt_workflow.adapters.folder_keys import split_uri
+from gt_workflow.adapters.folder.keys import split_uri
 from gt_workflow.errors import ObjectNotFoundError, StorageError
 from gt_workflow.object_store import DEFAULT_TYPE
 from gt_workflow.ports import Stat

@@ -12,8 +12,8 @@ from pathlib import Path
 from typing import BinaryIO
 
 from gt_workflow.adapters.files import TEMPORARY, TemporaryFile, sync_folder, translated
-from gt_workflow.adapters.folder import FolderObjects
-from gt_workflow.adapters.folder_keys import split_uri, uri_of
+from gt_workflow.adapters.folder.keys import split_uri, uri_of
+from gt_workflow.adapters.folder.objects import FolderObjects
 from gt_workflow.adapters.s3_storage import S3Storage
 from gt_workflow.errors import ObjectNotFoundError, StorageError
 from gt_workflow.ports import Stat, Storage

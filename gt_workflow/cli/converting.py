@@ -55,7 +55,7 @@ def convert(
 
 def draw_demo(folder: Path, *, count: int, seed: int, as_json: bool) -> None:
     """Draw the demo set; never into a folder that holds something."""
-    from gt_workflow.adapters.scenes import write_demo
+    from gt_workflow.adapters.scenes.draw import write_demo
 
     if folder.exists() and any(folder.iterdir()):
         raise UsageError(f"{folder} is not empty; name a new folder")

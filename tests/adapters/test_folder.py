@@ -17,11 +17,11 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from gt_workflow.adapters import folder_keys
 from gt_workflow.adapters.files import copy_some
-from gt_workflow.adapters.folder import FolderObjects
-from gt_workflow.adapters.folder_index import Fingerprint
-from gt_workflow.adapters.folder_scan import Listings
+from gt_workflow.adapters.folder import keys as folder_keys
+from gt_workflow.adapters.folder.index import Fingerprint
+from gt_workflow.adapters.folder.objects import FolderObjects
+from gt_workflow.adapters.folder.scan import Listings
 from gt_workflow.adapters.storage import FolderStorage
 from gt_workflow.errors import ObjectNotFoundError, StorageError
 from gt_workflow.object_store import (

@@ -9,7 +9,7 @@ import pytest
 from PIL import Image, ImageChops, ImageStat
 
 from gt_workflow.adapters.images import PillowImages
-from gt_workflow.adapters.scenes import LABELS, draw, paint, write_demo
+from gt_workflow.adapters.scenes.draw import LABELS, draw, paint, write_demo
 from gt_workflow.core.boxes import intersection
 from gt_workflow.core.manifest import read
 from gt_workflow.core.truth import find, from_manifest

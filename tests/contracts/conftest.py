@@ -9,7 +9,7 @@ import pytest
 from served import served
 
 from gt_workflow.adapters.clock import SystemClock
-from gt_workflow.adapters.folder import FolderObjects
+from gt_workflow.adapters.folder.objects import FolderObjects
 from gt_workflow.service.s3.application import Objects
 
 

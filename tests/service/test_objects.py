@@ -13,7 +13,7 @@ import pytest
 from object_wire import Wire
 
 from gt_workflow.adapters.clock import ManualClock
-from gt_workflow.adapters.folder import FolderObjects
+from gt_workflow.adapters.folder.objects import FolderObjects
 from gt_workflow.errors import StorageError
 from gt_workflow.service.s3.application import Objects
 

@@ -20,7 +20,7 @@ from botocore.exceptions import ClientError
 from served import served
 
 from gt_workflow.adapters.clock import SystemClock
-from gt_workflow.adapters.folder import FolderObjects
+from gt_workflow.adapters.folder.objects import FolderObjects
 from gt_workflow.service.s3.application import Objects
 
 SECRETS = {"access": "secret"}

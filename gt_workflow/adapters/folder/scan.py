@@ -19,9 +19,9 @@ from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path, PurePosixPath
 
-from gt_workflow.adapters import folder_keys
 from gt_workflow.adapters.files import regular
-from gt_workflow.adapters.folder_index import Fingerprint
+from gt_workflow.adapters.folder import keys as folder_keys
+from gt_workflow.adapters.folder.index import Fingerprint
 
 _log = logging.getLogger(__name__)
 

@@ -18,8 +18,8 @@ from itertools import pairwise
 from pathlib import Path
 from typing import Protocol
 
-from gt_workflow.adapters import folder_keys
 from gt_workflow.adapters.files import TemporaryFile, regular, sync_folder, translated
+from gt_workflow.adapters.folder import keys as folder_keys
 from gt_workflow.object_store import (
     CHECKSUMS,
     MIN_PART_BYTES,

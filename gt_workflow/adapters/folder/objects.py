@@ -17,7 +17,6 @@ from contextlib import suppress
 from pathlib import Path
 from typing import BinaryIO
 
-from gt_workflow.adapters import folder_keys
 from gt_workflow.adapters.files import (
     TemporaryFile,
     content_type,
@@ -27,11 +26,12 @@ from gt_workflow.adapters.files import (
     regular,
     translated,
 )
-from gt_workflow.adapters.folder_buckets import FolderBuckets
-from gt_workflow.adapters.folder_index import Fingerprint
-from gt_workflow.adapters.folder_keys import uri_of
-from gt_workflow.adapters.folder_scan import Found
-from gt_workflow.adapters.folder_uploads import FolderUploads
+from gt_workflow.adapters.folder import keys as folder_keys
+from gt_workflow.adapters.folder.buckets import FolderBuckets
+from gt_workflow.adapters.folder.index import Fingerprint
+from gt_workflow.adapters.folder.keys import uri_of
+from gt_workflow.adapters.folder.scan import Found
+from gt_workflow.adapters.folder.uploads import FolderUploads
 from gt_workflow.errors import StorageError
 from gt_workflow.object_store import (
     DEFAULT_TYPE,

@@ -14,7 +14,7 @@ from typing import Final
 
 from PIL import Image, ImageChops, ImageDraw, ImageFilter, ImageOps
 
-from gt_workflow.adapters.scene_grounds import clouds, noise
+from gt_workflow.adapters.scenes.grounds import clouds, noise
 
 Colour = tuple[int, int, int]
 Point = tuple[float, float]

@@ -13,11 +13,11 @@ from contextlib import suppress
 from datetime import UTC, datetime
 from pathlib import Path
 
-from gt_workflow.adapters import folder_keys
 from gt_workflow.adapters.files import FileLock, is_folder, sync_folder, translated
-from gt_workflow.adapters.folder_index import FolderIndex
-from gt_workflow.adapters.folder_keys import uri_of
-from gt_workflow.adapters.folder_scan import Listings, Scan
+from gt_workflow.adapters.folder import keys as folder_keys
+from gt_workflow.adapters.folder.index import FolderIndex
+from gt_workflow.adapters.folder.keys import uri_of
+from gt_workflow.adapters.folder.scan import Listings, Scan
 from gt_workflow.object_store import Bucket, MissingError, RefusedError
 
 _ABANDONED_SECONDS = 24 * 3600

@@ -51,7 +51,7 @@ class Painted:
 
 def draw(*, seed: int, index: int) -> Scene:
     """Return scene number `index` of a seed; two to six things, at least one of each label."""
-    from gt_workflow.adapters.scene_grounds import light
+    from gt_workflow.adapters.scenes.grounds import light
 
     random = Random(f"{seed}/{index}/light")  # noqa: S311 - a drawing, no secret
     painted = paint(seed=seed, index=index)
@@ -62,8 +62,8 @@ def draw(*, seed: int, index: int) -> Scene:
 
 def paint(*, seed: int, index: int) -> Painted:
     """Return the scene's pixels before light and grain come over everything."""
-    from gt_workflow.adapters.scene_grounds import ground as empty
-    from gt_workflow.adapters.scene_things import degu, wheel
+    from gt_workflow.adapters.scenes.grounds import ground as empty
+    from gt_workflow.adapters.scenes.things import degu, wheel
 
     random = Random(f"{seed}/{index}")  # noqa: S311 - a drawing, no secret
     horizon = random.randint(HEIGHT // 5, HEIGHT * 2 // 5)
@@ -130,7 +130,7 @@ def _darken(ground: Image, thing: Image, box: Box) -> None:
     """Lay the thing's shadow on the ground."""
     from PIL import Image, ImageChops
 
-    from gt_workflow.adapters.scene_grounds import shadow
+    from gt_workflow.adapters.scenes.grounds import shadow
 
     shade = shadow(thing.getchannel("A"), dark=0.8)
     left, top = int(box.left) - thing.height, int(box.top) - thing.height

@@ -1,0 +1,1 @@
+"""The demo set: photograph-like scenes with known boxes."""
