@@ -98,7 +98,7 @@ class Handout:
                 if size is not None:
                     measured[key] = size
             # Asked anew inside: meanwhile another worker may have been faster.
-            with self._store.write() as connection:
+            with self._store.write(durable=False) as connection:
                 _check_room(connection, worker_id, now)
                 found = _next(connection, worker_id, job_arn, now)
                 if found is None:

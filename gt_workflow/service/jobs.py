@@ -12,7 +12,7 @@ from collections.abc import Callable, Mapping
 from datetime import datetime
 from typing import Any, BinaryIO, Literal, TypeAlias
 
-from sqlalchemy import insert, select, update
+from sqlalchemy import bindparam, insert, select, update
 
 from gt_workflow.core.names import kind_of
 from gt_workflow.ports import Clock, Storage
@@ -108,6 +108,12 @@ class Jobs:
             if row is None:
                 raise _unknown(name)
             return views.describe(connection, row)
+
+    def progress(self, arn: str) -> dict[str, int]:
+        """Return how many objects of a job are labeled and failed, of how many in total."""
+        with self._store.read() as connection:
+            row = connection.execute(_PROGRESS, {"arn": arn}).one()
+        return {"labeled": row.labeled, "failed": row.failed, "total": row.total}
 
     def list(  # noqa: PLR0913 - the filters of ListLabelingJobs, all by keyword
         self,
@@ -253,6 +259,12 @@ class Jobs:
         jobs as far as the clock allows.
         """
         return self._clockwork.advance()
+
+
+# Asked with every task, so built once.
+_PROGRESS = select(
+    (jobs.c.human_labeled + jobs.c.machine_labeled).label("labeled"), jobs.c.failed, jobs.c.total
+).where(jobs.c.arn == bindparam("arn"))
 
 
 def _unknown(name: str) -> Exception:

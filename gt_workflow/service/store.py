@@ -218,9 +218,17 @@ class Store:
             metadata.create_all(connection)
 
     @contextmanager
-    def write(self) -> Iterator[Connection]:
-        """Yield a connection in a transaction that commits at a clean exit, else rolls back."""
+    def write(self, *, durable: bool = True) -> Iterator[Connection]:
+        """Yield a connection in a transaction that commits at a clean exit, else rolls back.
+
+        With `durable` false a power cut (not a killed process) may take the transaction back,
+        together with all after it up to the next durable one: for leases, which cost a second
+        request if they are lost, and make a hand-out wait for no disk.
+        """
         with self._lock, self._engine.connect() as connection:
+            if self._sqlite:
+                level = "FULL" if durable else "NORMAL"
+                connection.exec_driver_sql(f"PRAGMA synchronous={level}")
             # pysqlite begins a transaction only at the first write, which would let two
             # processes read the same state and then both act on it.
             if self._sqlite:

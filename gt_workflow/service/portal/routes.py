@@ -174,13 +174,6 @@ class _TaskApi:
         self._jobs.decline(call.worker.id, call.task_id, reason)
         return {"id": call.task_id, "state": "declined"}
 
-    def _progress(self, region: str, name: str) -> dict[str, int]:
-        counters = self._jobs.describe(region=region, name=name)["LabelCounters"]
-        labeled = counters["TotalLabeled"]
-        failed = counters["FailedNonRetryableError"]
-        total = labeled + failed + counters["Unlabeled"]
-        return {"labeled": labeled, "failed": failed, "total": total}
-
     def _offer_json(self, offer: Offer) -> dict[str, Any]:
         return {
             "job_arn": offer.job_arn,
@@ -192,7 +185,7 @@ class _TaskApi:
             "held": offer.held,
             "workers_per_object": offer.workers_per_object,
             "task_time_limit": offer.task_time_limit,
-            "progress": self._progress(offer.region, offer.job_name),
+            "progress": self._jobs.progress(offer.job_arn),
         }
 
     def _task_json(self, worker: Worker, task: Task) -> dict[str, Any]:
@@ -212,7 +205,7 @@ class _TaskApi:
             "line": msgspec.Raw(task.line),
             "lease_until": task.lease_until.isoformat(),
             "seconds_left": round(max(left, 0.0), 3),
-            "progress": self._progress(task.region, task.job_name),
+            "progress": self._jobs.progress(task.job_arn),
         }
 
 
