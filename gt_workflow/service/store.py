@@ -209,7 +209,12 @@ class Store:
     def __init__(self, url: str) -> None:
         """Open (and create where missing) the database at an SQLAlchemy URL."""
         # As many connections as the web server has threads: none waits, none is opened anew.
-        self._engine = create_engine(url, pool_size=40, max_overflow=20)
+        self._engine = create_engine(
+            url,
+            pool_size=40,
+            max_overflow=20,
+            pool_reset_on_return=None,  # `read` and `write` end every transaction themselves
+        )
         self._lock = threading.Lock()
         self._sqlite = self._engine.dialect.name == "sqlite"
         if self._sqlite:

@@ -45,7 +45,7 @@ from gt_workflow.service.portal.workers import Worker, Workers
 BODY_LIMIT: Final = 1_000_000  # bytes; 300 boxes are about 25,000
 REASON_LIMIT: Final = 1000  # characters
 _CHUNK: Final = 1 << 18
-_THREADS: Final = 2  # one works while the other waits for the disk
+_THREADS: Final = 1
 _NO_STORE: Final = {"Cache-Control": "no-store"}
 _SIGNATURES: Final = ((b"\xff\xd8\xff", "image/jpeg"), (b"\x89PNG\r\n\x1a\n", "image/png"))
 _STATUS: Final = {
