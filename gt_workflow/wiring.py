@@ -52,6 +52,12 @@ class Local:
     folders: LocalFolders
     place: Place
 
+    def path(self, uri: str) -> str:
+        """Return the file behind an object, relative to the current folder if that is shorter."""
+        if not uri.startswith("s3://"):
+            return uri
+        return min(str(file := self.root / uri[5:]), os.path.relpath(file), key=len)
+
 
 @dataclass(frozen=True, slots=True)
 class Backend:

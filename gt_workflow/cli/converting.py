@@ -50,7 +50,7 @@ def convert(
     if as_json:
         show.data(receipt.to_dict())
     else:
-        show.channels(receipt)
+        show.channels(receipt, wired.path)
 
 
 def draw_demo(folder: Path, *, count: int, seed: int, as_json: bool) -> None:

@@ -79,7 +79,7 @@ def launch(settings: Settings, *, waits: bool, as_json: bool) -> None:
     if as_json:
         show.data(summary)
     else:
-        _tell_end(end, by_worker, result)
+        _tell_end(end, by_worker, result, wired)
 
 
 def _plan(settings: Settings, wired: wiring.Local, narrator: show.Narrator) -> stage.LaunchPlan:
@@ -200,14 +200,17 @@ def _tell_created(name: str, *, new: bool, as_json: bool) -> None:
 
 
 def _tell_end(
-    end: follow.Snapshot, by_worker: dict[str, dict[str, int]], result: convert.ConvertReceipt
+    end: follow.Snapshot,
+    by_worker: dict[str, dict[str, int]],
+    result: convert.ConvertReceipt,
+    wired: wiring.Local,
 ) -> None:
     """Tell the whole story in a few lines."""
     show.line(
         f"labeling job {end.name} {end.status}: {end.human} by people, {end.machine} by machine, "
         f"{end.failed} failed, {end.left} not reached"
     )
-    show.line(f"output manifest: {end.output_uri}")
+    show.line(f"output manifest: {wired.path(end.output_uri or '')}")
     show.line(
         "boxes drawn: "
         + ", ".join(
@@ -215,4 +218,4 @@ def _tell_end(
             for worker, did in by_worker.items()
         )
     )
-    show.channels(result)
+    show.channels(result, wired.path)

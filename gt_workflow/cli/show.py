@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import sys
 import time
+from collections.abc import Callable
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any, Self, TextIO
 
@@ -114,14 +115,18 @@ def _duration(span: timedelta) -> str:
     return f"{seconds / 3600:.1f} h"
 
 
-def channels(receipt: ConvertReceipt) -> None:
-    """Say where the channels are, how much is in them, and where the report is."""
+def channels(receipt: ConvertReceipt, path: Callable[[str], str]) -> None:
+    """Say where the channels are, how much is in them, and where the report is.
+
+    `path` returns the file behind an `s3://` address.
+    """
     told = receipt.to_dict()
     for form, uri in told["channels"].items():
         sides = told["images"][form]
         counts = f"{sides['train']} train, {sides['validation']} validation"
-        line(f"channel {form}: {counts}: {uri}{' (unchanged)' * (form in receipt.unchanged)}")
+        known = " (unchanged)" if form in receipt.unchanged else ""
+        line(f"channel {form}: {counts}: {path(uri)}{known}")
     for warning in receipt.warnings:
         note(f"warning: {warning}")
     if receipt.report:
-        line(f"left out, and why: {receipt.report}")
+        line(f"left out, and why: {path(receipt.report)}")

@@ -1,7 +1,7 @@
 """The worker task templates that come with this package, and their own placeholders.
 
 A template is Liquid, which Ground Truth (or our service) renders for every task. What is known
-before the job exists (header, instructions, the audited attribute) stands in it as `name` and
+before the job exists (header, instructions, the audited attribute) stands in it as `@@name@@` and
 is filled in here by plain replacement, once over the text: a value is never searched again.
 """
 
@@ -31,7 +31,7 @@ _FILES: Final[Mapping[Kind, str]] = MappingProxyType(
         "verify": "verify.liquid.html",
     }
 )
-_PLACEHOLDER: Final = re.compile(r"([a-z-]+)")
+_PLACEHOLDER: Final = re.compile(r"@@([a-z-]+)@@")
 _DOTTED: Final = re.compile(r"[A-Za-z][A-Za-z0-9-]*")
 
 HEADERS: Final[Mapping[Kind, str]] = MappingProxyType(
@@ -122,14 +122,14 @@ def render(
 
 
 def fill(template: str, values: Mapping[str, str]) -> str:
-    """Put values in the place of `name`; a name without a value raises `UsageError`.
+    """Put values in the place of `@@name@@`; a name without a value raises `UsageError`.
 
     The values are put in as they are: whoever makes them has escaped them.
     """
 
     def value(match: re.Match[str]) -> str:
         if match[1] not in values:
-            raise UsageError(f"the template asks for {match[1]}, which nobody knows")
+            raise UsageError(f"the template asks for @@{match[1]}@@, which nobody knows")
         return values[match[1]]
 
     return _PLACEHOLDER.sub(value, template)

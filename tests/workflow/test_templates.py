@@ -162,7 +162,7 @@ def test_image_without_boxes_is_shown_without_boxes(kind, line):
         assert overlay == {"boundingBox": {"labels": [], "value": []}}
 
 
-@pytest.mark.parametrize("text", [*HOSTILE[1:], "audited and header", '" onload="x()'])
+@pytest.mark.parametrize("text", [*HOSTILE[1:], "@@audited@@ and @@header@@", '" onload="x()'])
 @pytest.mark.parametrize("kind", KINDS)
 def test_header_and_instructions_are_text_and_nothing_else(kind, text):
     audited = None if kind == "label" else "boxes"
@@ -181,7 +181,7 @@ def test_defaults_tell_workers_what_to_do(kind):
     template = templates.render(kind, audited=None if kind == "label" else "boxes")
     elements = page(template, task(["a"]))
     assert len(elements.text["short-instructions"].split()) > 20
-    assert "" not in template
+    assert "@@" not in template
     assert not re.search(r"\*\w", elements.text["short-instructions"])
 
 
@@ -202,8 +202,8 @@ def test_what_makes_no_template_is_refused(kind, arguments, message):
 
 
 def test_a_placeholder_that_nobody_fills_is_refused():
-    with pytest.raises(UsageError, match="colour"):
-        templates.fill("<p>colour</p>", {"header": "a"})
+    with pytest.raises(UsageError, match="@@colour@@"):
+        templates.fill("<p>@@colour@@</p>", {"header": "a"})
 
 
 @pytest.mark.parametrize("name", ["../pyproject.toml", "nothing.html", "", "label"])
