@@ -66,8 +66,14 @@ def launch(settings: Settings, *, waits: bool, as_json: bool) -> None:
             if not waits:
                 _tell_created(planned.name, new=new, as_json=as_json)
                 return
-            with _labelers(settings, wired, running, planned.name) as check:
-                end = _follow(planned.name, wired, running, narrator, check)
+            try:
+                with _labelers(settings, wired, running, planned.name) as check:
+                    end = _follow(planned.name, wired, running, narrator, check)
+            except KeyboardInterrupt:
+                raise InterruptedByUserError(
+                    f"interrupted; labeling job {planned.name} is kept with all its answers. Go on "
+                    "with the same command, or let workers go on with: python -m gt_workflow serve"
+                ) from None
         names = {worker.id: worker.name for worker in running.workers.list()}
         result = _finish(settings, wired, planned, end, narrator)
         drawn = contributions.count(end.output_uri or "", storage=wired.storage)
@@ -133,25 +139,15 @@ def _labelers(
 def _follow(
     name: str, wired: wiring.Local, running: wiring.Backend, narrator: show.Narrator, check: Any
 ) -> follow.Snapshot:
-    """Wait for the job's end; Ctrl-C leaves it alive and says how to go on."""
+    """Wait for the job's end."""
 
     def told(now: follow.Snapshot, left: Any) -> None:
         check()
         narrator.job(now, left)
 
-    try:
-        return follow.wait(
-            name,
-            ground_truth=running.ground_truth,
-            clock=wired.clock,
-            told=told,
-            longest=2.0,
-        )
-    except KeyboardInterrupt:
-        raise InterruptedByUserError(
-            f"interrupted; labeling job {name} is kept with all its answers. Go on with the same "
-            "command, or let workers go on with: python -m gt_workflow serve"
-        ) from None
+    return follow.wait(
+        name, ground_truth=running.ground_truth, clock=wired.clock, told=told, longest=2.0
+    )
 
 
 def _finish(

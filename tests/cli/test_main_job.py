@@ -167,3 +167,34 @@ def test_ctrl_c_leaves_the_job_and_says_how_to_go_on(tmp_path):
         [*command, "list", "--json"], cwd=tmp_path, check=True, capture_output=True, text=True
     )
     assert [job["status"] for job in json.loads(listed.stdout)["jobs"]] == ["InProgress"]
+
+
+def test_photographs_that_lie_in_the_bucket_are_labelled_where_they_are(cli, tmp_path):
+    cli("demo", "demo", "--count", "2")
+    bucket = tmp_path / "gt-data" / "mine"
+    bucket.mkdir(parents=True)
+    (tmp_path / "demo" / "photographs").rename(bucket / "photos")
+    status, out, err = cli("launch", "s3://mine/photos/", *SIMULATED, "--json")
+    assert status == 0, err
+    output = tmp_path / "gt-data" / json.loads(out)["job"]["output"].removeprefix("s3://")
+    sources = [json.loads(line)["source-ref"] for line in output.read_text().splitlines()]
+    assert all(source.startswith("s3://mine/photos/") for source in sources)
+
+
+def test_a_manifest_keeps_its_own_keys(cli, tmp_path):
+    cli("demo", "demo", "--count", "2")
+    bucket = tmp_path / "gt-data" / "mine"
+    bucket.mkdir(parents=True)
+    (tmp_path / "demo" / "photographs").rename(bucket / "photos")
+    lines = [
+        {"source-ref": f"s3://mine/photos/{path.name}", "camera": "K 1", "gps": [1.50, 2]}
+        for path in sorted((bucket / "photos").iterdir())
+    ]
+    manifest = tmp_path / "mine.manifest"
+    manifest.write_text("".join(json.dumps(line) + "\n" for line in lines))
+    status, out, err = cli("launch", "mine.manifest", *SIMULATED, "--json")
+    assert status == 0, err
+    output = tmp_path / "gt-data" / json.loads(out)["job"]["output"].removeprefix("s3://")
+    for line in output.read_text().splitlines():
+        assert '"camera": "K 1", "gps": [1.5, 2]' in line
+        assert "boxes" in json.loads(line)
