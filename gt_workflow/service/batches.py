@@ -39,19 +39,27 @@ JOB_EXPIRED: Final = (
 _CHUNK: Final = 100
 _LEASES: Final = 500
 
+_TURNING: Final = (states.IN_PROGRESS, states.STOPPING)
 _BEGUN: Final = (
-    select_jobs()
-    .where(jobs.c.status.in_((states.IN_PROGRESS, states.STOPPING)), jobs.c.labels.is_not(None))
-    .order_by(jobs.c.id)
+    select_jobs().where(jobs.c.status.in_(_TURNING), jobs.c.labels.is_not(None)).order_by(jobs.c.id)
 )
 _LATE: Final = (
     select(tasks.c.id, tasks.c.job_id)
-    .where(tasks.c.state == "leased", tasks.c.lease_until <= bindparam("now"))
+    .join(jobs, jobs.c.id == tasks.c.job_id)
+    .where(
+        tasks.c.state == "leased",
+        tasks.c.lease_until <= bindparam("now"),
+        jobs.c.status.in_(_TURNING),
+    )
     .order_by(tasks.c.lease_until)
     .limit(_LEASES)
 )
 _DUE: Final = (
-    select(objects.c.job_id, objects.c.idx).where(objects.c.due <= bindparam("now")).limit(_CHUNK)
+    select(objects.c.job_id, objects.c.idx)
+    .join(jobs, jobs.c.id == objects.c.job_id)
+    .where(objects.c.due <= bindparam("now"), jobs.c.status.in_(_TURNING), jobs.c.ending.is_(None))
+    .order_by(objects.c.due)
+    .limit(_CHUNK)
 )
 
 logger = logging.getLogger(__name__)
@@ -78,10 +86,10 @@ class Batches:
             woken = _by_job(connection.execute(_DUE, {"now": now}), "idx")
         changed = False
         for job in alive:
+            changed |= self._expire(job, expired.get(job.id, []), now)
             if self._resting.get(job.id, 0.0) > now:
                 continue
             try:
-                changed |= self._expire(job, expired.get(job.id, []), now)
                 changed |= self._wake(job, woken.get(job.id, []), now)
                 changed |= self._step(job, now)
             except SQLAlchemyError:
@@ -103,7 +111,7 @@ class Batches:
 
     def _wake(self, job: Job, indexes: Sequence[int], now: float) -> bool:
         """Look at objects whose time has come: declined for good, or tried again."""
-        if not indexes or job.ending is not None:
+        if not indexes:
             return False
         with self._store.read() as connection:
             rows = self._standing(connection, job, objects.c.idx.in_(indexes))
@@ -150,6 +158,8 @@ class Batches:
         """Close open objects of a batch that is over, without waiting for anybody."""
         with self._store.read() as connection:
             rows = self._standing(connection, job, objects.c.state == "active")
+        if not rows:
+            raise RuntimeError(f"{job.arn} counts {job.active} active objects, but has none")
         labels = self._labels(job, rows, now)
         with self._store.write() as connection:
             for row in rows:

@@ -21,13 +21,24 @@ from gt_workflow.service import answers, consolidation, ledger, places, states
 from gt_workflow.service.batches import next_batch
 from gt_workflow.service.faults import conflict, invalid
 from gt_workflow.service.images import UnusableImageError, measure
-from gt_workflow.service.records import Job, Offer, Task, job_of, moment, read_job, select_jobs
+from gt_workflow.service.records import (
+    MAX_FAILURE_REASON,
+    Job,
+    Offer,
+    Task,
+    job_of,
+    moment,
+    read_job,
+    select_jobs,
+)
 from gt_workflow.service.store import Store, jobs, objects, tasks, worker_teams
 
 HOLDING_LIMIT: Final = 10
 MAX_REASON_CHARACTERS: Final = 1_000
 # An image that storage does not give right now is tried again after so many seconds; then it fails.
 IMAGE_WAITS: Final = (30.0, 300.0, 1_800.0)
+# A call looks at no more images than this for one that can be shown; the next call goes on.
+MOST_IMAGES: Final = 100
 
 _TAKEN: Final = ("leased", "submitted", "declined")
 _OPEN: Final = text("objects.open > 0")  # spelled as in the partial index, so that it is used
@@ -91,7 +102,9 @@ class Handout:
         measured: dict[tuple[int, int], tuple[int, int]] = {}
         with self._store.read() as connection:
             found = _next(connection, worker_id, job_arn, now)
-        while found is not None:
+        for _ in range(MOST_IMAGES):
+            if found is None:
+                return None
             key = (found.job.id, found.idx)
             if found.size is None and key not in measured:
                 size = self._measure(found, now)
@@ -157,7 +170,8 @@ class Handout:
                     job, line=place.line, size=size, given=[*given, mine], created=now
                 )
             with self._store.write() as connection:
-                places.check_takes_answers(read_job(connection, job.id))
+                fresh = read_job(connection, job.id)
+                places.check_takes_answers(fresh)
                 stored = ledger.answer(
                     connection,
                     job,
@@ -168,7 +182,7 @@ class Handout:
                     label=label,
                     now=now,
                 )
-                if stored and label is not None:
+                if stored and label is not None and fresh.active == 1:
                     next_batch(connection, job.id, now=now)
 
     def give_back(self, worker_id: str, task_id: str) -> None:
@@ -205,6 +219,7 @@ class Handout:
                     ledger.rest(connection, found.job, found.idx, until=until)
                 return None
             reason = f"ClientError: The image could not be read: {error}"
+        reason = reason[:MAX_FAILURE_REASON]
         with self._store.write() as connection:
             if ledger.fail_unseen(connection, found.job, found.idx, reason=reason, now=now):
                 next_batch(connection, found.job.id, now=now)

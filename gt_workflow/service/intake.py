@@ -44,10 +44,9 @@ class Intake:
         A job that is being stopped meanwhile is initialised all the same, so that its output has
         every line. Raises `DataError` for what the job's owner must mend and `StorageError`.
         """
+        labels_uri = job.request.labels_uri or ""
         labels = parse_label_category_file(
-            self._read(job.request.labels_uri or "", MAX_CATEGORY_FILE_BYTES),
-            job.request.labels_uri or "",
-            kind=job.kind,
+            self._read(labels_uri, MAX_CATEGORY_FILE_BYTES), labels_uri, kind=job.kind
         )
         audited = self._audited(job)
         yield from self.forget(job)

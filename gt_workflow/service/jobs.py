@@ -20,7 +20,7 @@ from gt_workflow.service import states, views
 from gt_workflow.service.clockwork import Clockwork
 from gt_workflow.service.faults import in_use, invalid, not_found
 from gt_workflow.service.handout import Handout
-from gt_workflow.service.records import Offer, Task
+from gt_workflow.service.records import Offer, Task, parse_request
 from gt_workflow.service.store import Store, jobs, tags
 
 # `list` is the name of a method below, as in AWS's API.
@@ -67,6 +67,13 @@ class Jobs:
         kind = kind_of(request)
         if kind is None:
             raise invalid("The PRE- and ACS- functions are not those of a bounding box task type")
+        text = json.dumps(dict(request), ensure_ascii=False)
+        try:
+            parse_request(text)
+        except ValueError as error:
+            raise invalid(
+                f"A bounding box job cannot be made from this request: {error}"
+            ) from error
         arn = f"arn:aws:sagemaker:{region}:{account}:labeling-job/{name.lower()}"
         now = self._clock.now().timestamp()
         reference = self._new_id()
@@ -87,7 +94,7 @@ class Jobs:
                     name_key=name.lower(),
                     kind=kind,
                     status=states.INITIALIZING,
-                    request=json.dumps(dict(request), ensure_ascii=False),
+                    request=text,
                     workteam_arn=request["HumanTaskConfig"]["WorkteamArn"],
                     reference_code=reference,
                     created=now,

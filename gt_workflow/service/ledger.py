@@ -133,9 +133,11 @@ def answer(
     if _end_task(connection, task_id, "submitted", now=now, answer=content) is None:
         return False
     answers = row.answers + 1
-    _stand(connection, job, idx, answers=answers, leases=row.leases - 1, declines=row.declines)
     if label is not None:
-        label_object(connection, job, idx, label=label, answers=answers, now=now)
+        _label(connection, job, idx, label=label, answers=answers, seen=row.answers, now=now)
+    else:
+        leases, declines = row.leases - 1, row.declines
+        _stand(connection, job, idx, answers=answers, leases=leases, declines=declines)
     return True
 
 
@@ -143,10 +145,24 @@ def label_object(
     connection: Connection, job: Job, idx: int, *, label: str, answers: int, now: float
 ) -> bool:
     """Close an object with the label made from so many answers."""
+    return _label(connection, job, idx, label=label, answers=answers, seen=answers, now=now)
+
+
+def _label(
+    connection: Connection,
+    job: Job,
+    idx: int,
+    *,
+    label: str,
+    answers: int,
+    seen: int,
+    now: float,
+) -> bool:
     values = {
         "job": job.id,
         "object": idx,
-        "seen": answers,
+        "seen": seen,
+        "new_answers": answers,
         "new_label": label,
         "now": now,
     }
@@ -301,6 +317,7 @@ _LABEL: Final = (
     .where(*_THIS, objects.c.answers == bindparam("seen"))
     .values(
         state="labelled",
+        answers=bindparam("new_answers"),
         label=bindparam("new_label"),
         open=0,
         leases=0,

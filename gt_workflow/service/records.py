@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from functools import lru_cache
 from typing import Any, Literal
 
 import msgspec
@@ -125,8 +126,27 @@ class Request(msgspec.Struct, frozen=True):
     stopping: _Stopping = msgspec.field(name="StoppingConditions", default=_Stopping())
 
 
-_requests = msgspec.json.Decoder(Request)
 _labels = msgspec.json.Decoder(tuple[str, ...])
+
+
+@lru_cache(maxsize=64)
+def parse_request(text: str) -> Request:
+    """Read a CreateLabelingJob request; `ValueError` names a member that a box job needs.
+
+    Kept, since it is read with every task and never changes.
+    """
+    try:
+        request = _requests.decode(text)
+    except msgspec.ValidationError as error:
+        raise ValueError(str(error)) from error
+    if request.labels_uri is None:
+        raise ValueError("Object missing required field `LabelCategoryConfigS3Uri`")
+    if "UiTemplateS3Uri" not in request.human.ui:
+        raise ValueError("Object missing required field `UiTemplateS3Uri` in `UiConfig`")
+    return request
+
+
+_requests = msgspec.json.Decoder(Request)
 
 
 @dataclass(frozen=True, slots=True)
@@ -211,7 +231,7 @@ _ONE = select_jobs().where(jobs.c.id == bindparam("job"))
 def job_of(row: Row[Any]) -> Job:
     """Turn a row of `select_jobs` into a value."""
     fields = dict(zip(Job.__slots__, row, strict=True))
-    fields["request"] = _requests.decode(fields["request"])
+    fields["request"] = parse_request(fields["request"])
     fields["labels"] = _labels.decode(fields["labels"] or "[]")
     return Job(**fields)
 

@@ -62,6 +62,28 @@ def test_functions_of_another_task_type_are_refused(world):
     assert refusal.value.code == "ValidationException"
 
 
+@pytest.mark.parametrize(
+    ("missing", "field"),
+    [
+        (("LabelCategoryConfigS3Uri",), "LabelCategoryConfigS3Uri"),
+        (("HumanTaskConfig", "UiConfig"), "UiTemplateS3Uri"),
+        (("InputConfig", "DataSource", "S3DataSource"), "S3DataSource"),
+        (("OutputConfig", "S3OutputPath"), "S3OutputPath"),
+    ],
+)
+def test_a_request_that_cannot_become_a_box_job_is_never_recorded(world, missing, field):
+    request = world.request()
+    *way, last = missing
+    inner = request
+    for step in way:
+        inner = inner[step]
+    del inner[last]
+    with pytest.raises(Fault, match=field) as refusal:
+        world.jobs.create(region=REGION, account=ACCOUNT, request=request)
+    assert refusal.value.code == "ValidationException"
+    assert world.jobs.list(region=REGION) == []
+
+
 def test_describe_shows_the_request_as_it_came_and_its_tags(world):
     create(world, Tags=[{"Key": "owner", "Value": "Zoë"}], TaskKeywords=["one", "two"])
     described = world.describe()

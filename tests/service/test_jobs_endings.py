@@ -277,20 +277,32 @@ def test_a_broken_job_stops_no_other(world, caplog):
 
 def test_a_mistake_in_one_step_is_logged_and_stops_no_other_job(world, caplog):
     world.begin(2, name="broken", TaskAvailabilityLifetimeInSeconds=60)
-    world.submit(world.accept())
-    world.begin(1, name="waits", NumberOfHumanWorkersPerDataObject=2)
+    world.begin(1, name="waits", TaskTimeLimitInSeconds=60)
     with world.store.write() as connection:  # as a mistake of ours might leave it
-        connection.exec_driver_sql("UPDATE objects SET answers = 1, state = 'active'")
-        connection.exec_driver_sql("UPDATE jobs SET active = 2 WHERE name = 'broken'")
+        connection.exec_driver_sql("UPDATE objects SET answers = 1 WHERE job_id = 1")
+    late = world.accept("w1")
     world.wait(61)
     assert "InternalError" in caplog.text
     assert world.status("broken") == "InProgress"
-    assert world.status("waits") == "InProgress"
+    assert world.accept("w1").job_name == "waits"
+    assert late.job_name == "broken"
     for _ in range(troubles.MAX_TRIES):
         world.wait(troubles.LONGEST_WAIT)
     assert world.status("broken") == "Failed"
     assert world.describe("broken")["FailureReason"].startswith("InternalError: ")
-    world.stop("waits")
+    assert world.accept("w2").job_name == "waits"
+
+
+def test_counters_that_do_not_match_end_the_job_instead_of_the_service(world, caplog):
+    world.begin(1)
+    with world.store.write() as connection:
+        connection.exec_driver_sql("UPDATE jobs SET active = 2")
+    world.label_one()
+    world.stop()
+    for _ in range(troubles.MAX_TRIES):
+        world.wait(troubles.LONGEST_WAIT)
+    assert world.status() == "Failed"
+    assert "counts 1 active objects, but has none" in caplog.text
 
 
 def test_nothing_to_do_costs_no_write(world):

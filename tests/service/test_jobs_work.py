@@ -10,7 +10,7 @@ import pytest
 from jobs_world import WIDTH, World, answer
 
 from gt_workflow.service.faults import Fault
-from gt_workflow.service.handout import HOLDING_LIMIT, IMAGE_WAITS
+from gt_workflow.service.handout import HOLDING_LIMIT, IMAGE_WAITS, MOST_IMAGES
 
 
 @pytest.fixture
@@ -311,6 +311,15 @@ def test_an_image_that_storage_withheld_for_a_while_is_labelled(world):
     assert world.jobs.accept("w0") is None
     world.wait(IMAGE_WAITS[0])
     assert world.accept().width == WIDTH
+
+
+def test_one_call_looks_at_a_bounded_number_of_images(world):
+    world.begin(MOST_IMAGES + 2)
+    for index in range(MOST_IMAGES + 1):
+        world.storage.delete(f"s3://bucket/images/{index}.jpg")
+    assert world.jobs.accept("w0") is None
+    assert world.counters() == (0, MOST_IMAGES, 2)
+    assert world.accept().index == MOST_IMAGES + 1
 
 
 def test_many_workers_at_once_share_the_objects_out(world):
