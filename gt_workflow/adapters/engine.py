@@ -9,8 +9,10 @@ fails. `fn` may therefore run twice for an item and must bear that.
 from __future__ import annotations
 
 import multiprocessing
+import os
 import pickle
 import signal
+import threading
 import traceback
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
@@ -19,7 +21,7 @@ from concurrent.futures.process import BrokenProcessPool
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from itertools import islice
-from multiprocessing import resource_tracker
+from multiprocessing import connection, resource_tracker
 from typing import Any, Generic, TypeVar
 
 from gt_workflow.errors import GtWorkflowError
@@ -155,14 +157,27 @@ def _new_pool(processes: int) -> ProcessPoolExecutor:
     return ProcessPoolExecutor(
         processes,
         mp_context=multiprocessing.get_context("spawn"),
-        initializer=_ignore_interrupts,
+        initializer=_begin,
     )
 
 
-def _ignore_interrupts() -> None:
-    """Leave Ctrl-C to the parent, which cancels; a worker would only print its own traceback."""
+def _begin() -> None:
+    """Leave Ctrl-C to the parent, which cancels, and end with the parent however it ends.
+
+    A worker whose parent was killed would wait for ever for its next item, and whoever reads the
+    parent's output through a pipe with it: its siblings hold the other end of the queue open.
+    """
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGINT})
+    threading.Thread(target=_end_with_parent, name="gt-parent", daemon=True).start()
+
+
+def _end_with_parent() -> None:
+    """Wait for the parent's end, and end this process at once, whatever its item is at."""
+    parent = multiprocessing.parent_process()
+    if parent is not None:
+        connection.wait([parent.sentinel])
+        os._exit(1)
 
 
 @contextmanager

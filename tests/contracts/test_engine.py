@@ -220,3 +220,32 @@ def test_an_interrupt_reaches_the_caller_and_no_worker_complains(tmp_path):
     assert process.returncode == 130
     assert out.endswith("stopped\n")
     assert err == ""
+
+
+ORPHANS = """
+from gt_workflow.adapters.engine import ProcessEngine
+
+def echo(n):
+    return n
+
+if __name__ == "__main__":
+    for outcome in ProcessEngine(2, batch=1).map(echo, iter(int, 1)):
+        print(outcome.value, flush=True)
+"""
+
+
+def test_workers_end_with_a_parent_that_is_killed(tmp_path):
+    script = tmp_path / "killed.py"
+    script.write_text(ORPHANS)
+    with subprocess.Popen(
+        [sys.executable, str(script)], stdout=subprocess.PIPE, text=True, start_new_session=True
+    ) as process:
+        assert process.stdout.readline() == "0\n"
+        process.kill()
+        try:
+            # The workers hold the pipe, too: it ends when the last of them has.
+            process.communicate(timeout=30)
+        except subprocess.TimeoutExpired:
+            os.killpg(process.pid, signal.SIGKILL)
+            raise
+    assert process.returncode == -signal.SIGKILL
