@@ -165,6 +165,15 @@ def test_the_output_manifest_is_what_the_reader_expects(world):
     assert records[1].failure.retries == 0
 
 
+@pytest.mark.parametrize("path", ["s3://bucket/out", "s3://bucket/out/", "s3://bucket/out//"])
+def test_the_output_path_may_end_with_a_slash_or_not(world, path):
+    world.begin(1, OutputConfig={"S3OutputPath": path})
+    world.label_one()
+    expected = "s3://bucket/out/job/manifests/output/output.manifest"
+    assert world.describe()["LabelingJobOutput"] == {"OutputDatasetS3Uri": expected}
+    assert expected in world.storage.objects
+
+
 def test_iterations_are_written_while_the_job_runs_but_no_manifest(world):
     world.begin(2, MaxConcurrentTaskCount=1)
     world.label_one()
