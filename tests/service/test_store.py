@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from sqlalchemy import func, insert, select
+from sqlalchemy import Connection, event, func, insert, select
 from sqlalchemy.exc import IntegrityError
 
 from gt_workflow.service.store import Store, tags, tasks
@@ -44,6 +44,23 @@ def test_a_write_that_fails_leaves_nothing(store):
     with pytest.raises(ValueError, match="on purpose"):
         fails()
     assert count(store) == 0
+
+
+def test_a_commit_that_fails_leaves_nothing_and_the_store_usable(store):
+    def breaks(_: Connection) -> None:
+        raise OSError("the disk is full")
+
+    def write(value: str) -> None:
+        with store.write() as connection:
+            connection.execute(insert(tags).values(arn="a", key="k", value=value))
+
+    event.listen(store._engine, "commit", breaks)
+    with pytest.raises(OSError, match="the disk is full"):
+        write("lost")
+    event.remove(store._engine, "commit", breaks)
+    assert count(store) == 0
+    write("kept")
+    assert count(store) == 1
 
 
 def test_a_reader_sees_one_state_while_a_writer_commits(store):
