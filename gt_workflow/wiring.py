@@ -209,7 +209,7 @@ def _hosted(
     from gt_workflow.adapters.headers import read_size
     from gt_workflow.service import http
     from gt_workflow.service.fallback import Fallback
-    from gt_workflow.service.jobs import Jobs
+    from gt_workflow.service.labeling.jobs import Jobs
     from gt_workflow.service.portal import routes as portal
     from gt_workflow.service.s3.application import Objects
     from gt_workflow.service.sagemaker.api import Api

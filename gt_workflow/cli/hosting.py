@@ -57,7 +57,7 @@ def invite(settings: Settings, worker: str, *, as_json: bool) -> None:
     else:
         show.line(page)
     if hosting:
-        show.note("nobody serves this folder yet: python -m gt_workflow serve")
+        show.note(f"nobody serves this folder yet: {show.command(settings)}")
 
 
 def _until_told() -> None:

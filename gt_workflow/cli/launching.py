@@ -64,7 +64,7 @@ def launch(settings: Settings, *, waits: bool, as_json: bool) -> None:
                 f"labeling job {planned.name} {'created' if new else 'was there; going on with it'}"
             )
             if not waits:
-                _tell_created(planned.name, new=new, as_json=as_json)
+                _tell_created(settings, planned.name, new=new, as_json=as_json)
                 return
             try:
                 with _labelers(settings, wired, running, planned.name) as check:
@@ -72,7 +72,7 @@ def launch(settings: Settings, *, waits: bool, as_json: bool) -> None:
             except KeyboardInterrupt:
                 raise InterruptedByUserError(
                     f"interrupted; labeling job {planned.name} is kept with all its answers. Go on "
-                    "with the same command, or let workers go on with: python -m gt_workflow serve"
+                    f"with the same command, or let workers go on with: {show.command(settings)}"
                 ) from None
         names = {worker.id: worker.name for worker in running.workers.list()}
         result = _finish(settings, wired, planned, end, narrator)
@@ -187,12 +187,13 @@ def _tell_photographs(planned: stage.LaunchPlan) -> None:
         show.note(f"  and {len(planned.ingest.rejected) - 20} more, all in the report")
 
 
-def _tell_created(name: str, *, new: bool, as_json: bool) -> None:
+def _tell_created(settings: Settings, name: str, *, new: bool, as_json: bool) -> None:
     if as_json:
         show.data({"job": name, "created": new})
     else:
         show.line(name)
-    show.note("people label with: python -m gt_workflow serve; follow with: ... status")
+    show.note(f"people label with: {show.command(settings)}")
+    show.note(f"follow with: {show.command(settings, 'status', name)}")
 
 
 def _tell_end(

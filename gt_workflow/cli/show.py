@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import json
+import shlex
 import sys
 import time
 from collections.abc import Callable
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any, Self, TextIO
 
+from gt_workflow.config import Settings, StoreSection
 from gt_workflow.workflow.follow import Snapshot
 
 if TYPE_CHECKING:
@@ -30,6 +32,13 @@ def line(text: str = "") -> None:
 def note(text: str) -> None:
     """Say something about the work on stderr."""
     print(text, file=sys.stderr, flush=True)  # noqa: T201 - this is the printer
+
+
+def command(settings: Settings, *words: str) -> str:
+    """Return a command to copy, `serve` if no other is named, that finds the same folder."""
+    root = settings.store.root
+    place = () if root == StoreSection().root else ("--root", root)
+    return shlex.join(("python", "-m", "gt_workflow", *(words or ("serve",)), *place))
 
 
 class Narrator:

@@ -169,6 +169,21 @@ def test_ctrl_c_leaves_the_job_and_says_how_to_go_on(tmp_path):
     assert [job["status"] for job in json.loads(listed.stdout)["jobs"]] == ["InProgress"]
 
 
+@pytest.mark.parametrize(
+    ("place", "named"), [((), ""), (("--root", "my data"), " --root 'my data'")]
+)
+def test_commands_that_are_told_find_the_same_folder(cli, place, named):
+    cli("demo", "demo", "--count", "2")
+    status, out, err = cli("launch", "demo/photographs", "--labels", "degu", "--no-wait", *place)
+    assert status == 0, err
+    assert err.splitlines()[-2:] == [
+        f"people label with: python -m gt_workflow serve{named}",
+        f"follow with: python -m gt_workflow status {out.strip()}{named}",
+    ]
+    told = cli("invite", "anna", *place)[2].strip()
+    assert told == f"nobody serves this folder yet: python -m gt_workflow serve{named}"
+
+
 def test_photographs_that_lie_in_the_bucket_are_labelled_where_they_are(cli, tmp_path):
     cli("demo", "demo", "--count", "2")
     bucket = tmp_path / "gt-data" / "mine"

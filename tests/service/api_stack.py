@@ -23,7 +23,7 @@ from gt_workflow.adapters.memory import MemoryStorage
 from gt_workflow.core.limits import function_arn, label_category_file
 from gt_workflow.service.fallback import Fallback
 from gt_workflow.service.http import LOOPBACK, application
-from gt_workflow.service.jobs import Jobs
+from gt_workflow.service.labeling.jobs import Jobs
 from gt_workflow.service.sagemaker.api import Api
 from gt_workflow.service.sagemaker.arns import ACCOUNT, workteam_arn
 from gt_workflow.service.sagemaker.read_links import Signer, read_links

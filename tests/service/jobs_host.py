@@ -27,7 +27,7 @@ from sqlalchemy import event
 from gt_workflow.adapters.clock import ManualClock
 from gt_workflow.adapters.storage import FolderStorage
 from gt_workflow.service.faults import Fault
-from gt_workflow.service.jobs import Jobs
+from gt_workflow.service.labeling.jobs import Jobs
 from gt_workflow.service.store import Store
 
 START = datetime(2026, 1, 1, tzinfo=UTC)

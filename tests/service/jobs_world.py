@@ -18,7 +18,7 @@ from gt_workflow.adapters.memory import MemoryStorage
 from gt_workflow.core.names import function_arn
 from gt_workflow.errors import DataError, StorageError
 from gt_workflow.ports import Storage
-from gt_workflow.service.jobs import Jobs, Task
+from gt_workflow.service.labeling.jobs import Jobs, Task
 from gt_workflow.service.store import Store, worker_teams, workers
 
 REGION = "us-east-1"

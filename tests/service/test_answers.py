@@ -10,8 +10,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from gt_workflow.core.boxes import Box
-from gt_workflow.service.answers import MAX_ANSWER_BYTES, MAX_BOXES, Answer, check
 from gt_workflow.service.faults import Fault
+from gt_workflow.service.labeling.answers import MAX_ANSWER_BYTES, MAX_BOXES, Answer, check
 
 WIDTH, HEIGHT = 100, 80
 LABELS = ("cat", "dog ")

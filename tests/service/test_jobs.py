@@ -11,9 +11,9 @@ import pytest
 from jobs_world import ACCOUNT, REGION, TEAM, World
 
 from gt_workflow.core.objects import MAX_OBJECTS
-from gt_workflow.service import intake, troubles
 from gt_workflow.service.faults import Fault
-from gt_workflow.service.records import read_job
+from gt_workflow.service.labeling import intake, troubles
+from gt_workflow.service.labeling.records import read_job
 
 
 @pytest.fixture

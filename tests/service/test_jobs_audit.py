@@ -10,8 +10,8 @@ import pytest
 from jobs_world import HEIGHT, WIDTH, World, answer
 
 from gt_workflow.core.boxes import Box
-from gt_workflow.service import audit
 from gt_workflow.service.faults import Fault
+from gt_workflow.service.labeling import audit
 
 
 @pytest.fixture

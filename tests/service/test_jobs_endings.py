@@ -9,8 +9,8 @@ from typing import Any
 import pytest
 from jobs_world import ROOT, World
 
-from gt_workflow.service import states, troubles
 from gt_workflow.service.faults import Fault
+from gt_workflow.service.labeling import states, troubles
 
 DAY = 86_400
 

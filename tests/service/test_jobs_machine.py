@@ -21,9 +21,9 @@ from hypothesis.stateful import (
 from jobs_world import World, answer
 from sqlalchemy import select
 
-from gt_workflow.service import states
 from gt_workflow.service.faults import Fault
-from gt_workflow.service.jobs import Task
+from gt_workflow.service.labeling import states
+from gt_workflow.service.labeling.jobs import Task
 from gt_workflow.service.store import jobs, objects, tasks
 
 DAY = 86_400

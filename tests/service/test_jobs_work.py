@@ -10,7 +10,7 @@ import pytest
 from jobs_world import WIDTH, World, answer
 
 from gt_workflow.service.faults import Fault
-from gt_workflow.service.handout import HOLDING_LIMIT, IMAGE_WAITS, MOST_IMAGES
+from gt_workflow.service.labeling.handout import HOLDING_LIMIT, IMAGE_WAITS, MOST_IMAGES
 
 
 @pytest.fixture

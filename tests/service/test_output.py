@@ -10,8 +10,8 @@ import pytest
 from jobs_world import ROOT, World
 
 from gt_workflow.core import manifest
-from gt_workflow.service.output import Output
-from gt_workflow.service.records import read_job
+from gt_workflow.service.labeling.output import Output
+from gt_workflow.service.labeling.records import read_job
 
 
 @pytest.fixture

@@ -37,7 +37,7 @@ from starlette.types import Receive, Scope, Send
 from gt_workflow.errors import GtWorkflowError, ObjectNotFoundError
 from gt_workflow.ports import Clock, Storage
 from gt_workflow.service.faults import Fault, invalid, not_found
-from gt_workflow.service.jobs import Jobs, Offer, Task
+from gt_workflow.service.labeling.jobs import Jobs, Offer, Task
 from gt_workflow.service.portal.image_links import ImageLinks, Seal
 from gt_workflow.service.portal.page import Guarded, page_routes
 from gt_workflow.service.portal.workers import Worker, Workers

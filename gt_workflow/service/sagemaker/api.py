@@ -12,7 +12,7 @@ from typing import Any
 
 from gt_workflow.ports import Storage
 from gt_workflow.service.faults import Fault, invalid, not_found
-from gt_workflow.service.jobs import Jobs
+from gt_workflow.service.labeling.jobs import Jobs
 from gt_workflow.service.sagemaker.admission import check_labeling_job
 from gt_workflow.service.sagemaker.arns import ACCOUNT, OWN_KINDS, kind_of
 from gt_workflow.service.sagemaker.paging import Pages, slices

@@ -17,7 +17,7 @@ import msgspec
 from gt_workflow.core.boxes import Box, clip
 from gt_workflow.core.json_lines import members
 from gt_workflow.core.manifest import BOXES
-from gt_workflow.service.records import Kind
+from gt_workflow.service.labeling.records import Kind
 
 _NAMED: Final = re.compile(
     r"""task\.input\.manifestLine

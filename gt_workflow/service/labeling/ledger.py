@@ -16,7 +16,7 @@ from typing import Any, Final, Literal
 
 from sqlalchemy import Connection, bindparam, func, insert, select, update
 
-from gt_workflow.service.records import Job
+from gt_workflow.service.labeling.records import Job
 from gt_workflow.service.store import iterations, jobs, objects, tasks
 
 TaskEnd = Literal["returned", "declined", "expired", "withdrawn"]

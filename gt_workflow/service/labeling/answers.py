@@ -15,7 +15,7 @@ from typing import Any, Final
 
 from gt_workflow.core.boxes import Box
 from gt_workflow.service.faults import invalid
-from gt_workflow.service.records import Kind
+from gt_workflow.service.labeling.records import Kind
 
 MAX_BOXES: Final = 1_000
 MAX_ANSWER_BYTES: Final = 256 * 1024

@@ -16,11 +16,11 @@ from sqlalchemy import bindparam, insert, select, update
 
 from gt_workflow.core.names import kind_of
 from gt_workflow.ports import Clock, Storage
-from gt_workflow.service import states, views
-from gt_workflow.service.clockwork import Clockwork
 from gt_workflow.service.faults import in_use, invalid, not_found
-from gt_workflow.service.handout import Handout
-from gt_workflow.service.records import Offer, Task, parse_request
+from gt_workflow.service.labeling import states, views
+from gt_workflow.service.labeling.clockwork import Clockwork
+from gt_workflow.service.labeling.handout import Handout
+from gt_workflow.service.labeling.records import Offer, Task, parse_request
 from gt_workflow.service.store import Store, jobs, tags
 
 # `list` is the name of a method below, as in AWS's API.

@@ -8,8 +8,8 @@ from typing import Any, Literal
 
 from sqlalchemy import Connection, Row, Select, select
 
-from gt_workflow.service import states
-from gt_workflow.service.records import OUTPUT_MANIFEST, moment, output_root
+from gt_workflow.service.labeling import states
+from gt_workflow.service.labeling.records import OUTPUT_MANIFEST, moment, output_root
 from gt_workflow.service.store import jobs, tags
 
 SortBy = Literal["Name", "CreationTime", "Status"]

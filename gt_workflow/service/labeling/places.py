@@ -9,10 +9,10 @@ from sqlalchemy import Connection, Row, Select, bindparam, select
 
 from gt_workflow.core.boxes import Box
 from gt_workflow.core.consolidate import LabelledBox
-from gt_workflow.service import audit
 from gt_workflow.service.faults import conflict, forbidden, not_found
-from gt_workflow.service.images import source_ref
-from gt_workflow.service.records import Job, Task, moment, read_job
+from gt_workflow.service.labeling import audit
+from gt_workflow.service.labeling.images import source_ref
+from gt_workflow.service.labeling.records import Job, Task, moment, read_job
 from gt_workflow.service.store import objects, tasks
 
 _ENDED: Final = {

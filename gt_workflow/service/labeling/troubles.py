@@ -11,8 +11,8 @@ from typing import Final
 
 from sqlalchemy import update
 
-from gt_workflow.service.records import MAX_FAILURE_REASON, Job, move, read_job
-from gt_workflow.service.states import FAILED, TERMINAL
+from gt_workflow.service.labeling.records import MAX_FAILURE_REASON, Job, move, read_job
+from gt_workflow.service.labeling.states import FAILED, TERMINAL
 from gt_workflow.service.store import Store, jobs
 
 MAX_TRIES: Final = 20

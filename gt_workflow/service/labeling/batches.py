@@ -22,8 +22,8 @@ from sqlalchemy import Connection, bindparam, select, update
 from sqlalchemy.exc import SQLAlchemyError
 
 from gt_workflow.ports import Clock
-from gt_workflow.service import consolidation, ledger, states, troubles
-from gt_workflow.service.records import Job, job_of, move, read_job, select_jobs
+from gt_workflow.service.labeling import consolidation, ledger, states, troubles
+from gt_workflow.service.labeling.records import Job, job_of, move, read_job, select_jobs
 from gt_workflow.service.store import Store, jobs, objects, tasks
 
 EXPIRED: Final = (

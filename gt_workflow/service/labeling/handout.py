@@ -17,11 +17,11 @@ from sqlalchemy import Connection, Select, bindparam, exists, func, select, text
 
 from gt_workflow.errors import StorageError
 from gt_workflow.ports import Clock, Storage
-from gt_workflow.service import answers, consolidation, ledger, places, states
-from gt_workflow.service.batches import next_batch
 from gt_workflow.service.faults import conflict, invalid
-from gt_workflow.service.images import UnusableImageError, measure
-from gt_workflow.service.records import (
+from gt_workflow.service.labeling import answers, consolidation, ledger, places, states
+from gt_workflow.service.labeling.batches import next_batch
+from gt_workflow.service.labeling.images import UnusableImageError, measure
+from gt_workflow.service.labeling.records import (
     MAX_FAILURE_REASON,
     Job,
     Offer,

@@ -20,8 +20,8 @@ from gt_workflow.core.labels import MAX_CATEGORY_FILE_BYTES, parse_label_categor
 from gt_workflow.core.objects import MAX_OBJECTS, check_manifest_line, check_object_count
 from gt_workflow.errors import DataError
 from gt_workflow.ports import Clock, Storage
-from gt_workflow.service import audit, states
-from gt_workflow.service.records import Job, move, read_job
+from gt_workflow.service.labeling import audit, states
+from gt_workflow.service.labeling.records import Job, move, read_job
 from gt_workflow.service.store import Store, jobs, objects
 
 MAX_TEMPLATE_BYTES: Final = 1_000_000

@@ -23,8 +23,8 @@ from sqlalchemy import Connection, Row, Select, select, update
 
 from gt_workflow.core.manifest import failed_line, labelled_line
 from gt_workflow.ports import Clock, Storage
-from gt_workflow.service.images import source_ref
-from gt_workflow.service.records import Job, moment, move, read_job
+from gt_workflow.service.labeling.images import source_ref
+from gt_workflow.service.labeling.records import Job, moment, move, read_job
 from gt_workflow.service.store import Store, iterations, jobs, objects, tasks
 
 _PAGE: Final = 200

@@ -16,11 +16,11 @@ from sqlalchemy.exc import SQLAlchemyError
 
 from gt_workflow.errors import DataError, ObjectNotFoundError, StorageError
 from gt_workflow.ports import Clock, Storage
-from gt_workflow.service import states, troubles
-from gt_workflow.service.batches import Batches
-from gt_workflow.service.intake import Intake
-from gt_workflow.service.output import Output
-from gt_workflow.service.records import (
+from gt_workflow.service.labeling import states, troubles
+from gt_workflow.service.labeling.batches import Batches
+from gt_workflow.service.labeling.intake import Intake
+from gt_workflow.service.labeling.output import Output
+from gt_workflow.service.labeling.records import (
     MAX_FAILURE_REASON,
     Job,
     job_of,

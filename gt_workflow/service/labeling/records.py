@@ -15,7 +15,7 @@ from typing import Any, Literal
 import msgspec
 from sqlalchemy import Connection, Row, Select, bindparam, select, update
 
-from gt_workflow.service import states
+from gt_workflow.service.labeling import states
 from gt_workflow.service.store import jobs
 
 Kind = Literal["label", "adjust", "verify"]

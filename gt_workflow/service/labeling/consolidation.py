@@ -12,8 +12,8 @@ from sqlalchemy import Connection, select
 
 from gt_workflow.core import consolidate
 from gt_workflow.core.consolidate import LabelledBox
-from gt_workflow.service import answers, audit
-from gt_workflow.service.records import Job, moment
+from gt_workflow.service.labeling import answers, audit
+from gt_workflow.service.labeling.records import Job, moment
 from gt_workflow.service.store import tasks
 
 ROUNDING: Final = 0.5  # pixels
