@@ -13,6 +13,7 @@ from typing import Final
 
 from gt_workflow.core.objects import MAX_IMAGE_BYTES
 from gt_workflow.errors import DataError, ObjectNotFoundError, StorageError
+from gt_workflow.object_store import RefusedError
 from gt_workflow.ports import Folders, Images, Storage
 from gt_workflow.workflow.sources import Candidate
 
@@ -222,7 +223,7 @@ def _read(where: str, limit: int, *, storage: Storage, folders: Folders) -> byte
             while limit and (piece := file.read(limit)):
                 pieces.append(piece)
                 limit -= len(piece)
-    except ObjectNotFoundError as error:
+    except (ObjectNotFoundError, RefusedError) as error:
         raise _UnreadableError(error.reason) from error
     return b"".join(pieces)
 

@@ -10,7 +10,7 @@ from __future__ import annotations
 import hashlib
 import json
 import re
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -105,7 +105,7 @@ def plan(
     files = replace(seen.settings, manifest=f"{job}input.manifest", report=f"{job}ingest.json")
     request = create_labeling_job(_spec(settings, name=name, job=job, place=place))
     _refuse(limits.check_labeling_request(request))
-    warnings = [*limits.warn_labeling_request(request), *limits.warn_labels(settings.labels)]
+    doubts = [*limits.warn_labeling_request(request), *limits.warn_labels(settings.labels)]
     return LaunchPlan(
         name=name,
         ingest=replace(seen, settings=files),
@@ -117,7 +117,7 @@ def plan(
         record_uri=f"{job}launch.json",
         channels_uri=_channels(settings, place, name),
         cost=cost(len(seen.photographs), settings.job.workers),
-        warnings=tuple(problem.message for problem in warnings),
+        warnings=(*(problem.message for problem in doubts), *_too_few(seen)),
     )
 
 
@@ -151,6 +151,15 @@ def run(
     except AlreadyExistsError:
         return False
     return True
+
+
+def _too_few(seen: ingest.IngestPlan) -> Iterator[str]:
+    """Say before anybody labels that no channels can come of it: they are split by origin."""
+    if len({photograph.origin for photograph in seen.photographs}) < 2:
+        yield (
+            "all photographs are of one origin; they can be labelled, but training channels need "
+            "two at least: one to train and one to validate"
+        )
 
 
 def _require(settings: Settings) -> None:

@@ -5,12 +5,14 @@ from __future__ import annotations
 import hashlib
 import io
 import json
+from contextlib import closing
 
 import pytest
 from PIL import Image
 
 from gt_workflow.adapters.images import PillowImages
 from gt_workflow.adapters.memory import MemoryStorage, SerialEngine
+from gt_workflow.adapters.storage import FolderStorage
 from gt_workflow.adapters.walk import LocalFolders
 from gt_workflow.errors import DataError, StorageError
 from gt_workflow.workflow import ingest
@@ -118,6 +120,27 @@ def test_an_object_that_vanishes_is_rejected_and_a_storage_that_fails_is_an_erro
     storage.error = StorageError("access denied", uri="s3://lab/p/here.jpg")
     with pytest.raises(StorageError, match="access denied"):
         ingested(None, "s3://lab/p", storage=storage)
+
+
+def test_an_address_that_the_store_refuses_is_rejected_and_the_others_are_stored(tmp_path):
+    storage = FolderStorage(tmp_path)
+    for uri, data in (
+        ("s3://lab/here.jpg", encoded(1)),
+        (SOURCE, b'{"source-ref":"s3://.gt/secret"}\n{"source-ref":"s3://lab/here.jpg"}\n'),
+    ):
+        with storage.create(uri) as file:
+            file.write(data)
+    with closing(storage.objects):
+        plan = ingest.plan(
+            ingest.IngestSettings(SOURCE, images=IMAGES, manifest=MANIFEST, report=REPORT),
+            storage=storage,
+            folders=LocalFolders(),
+            engine=SerialEngine(),
+            images=PillowImages(),
+            progress=quiet,
+        )
+    assert [photograph.uri for photograph in plan.photographs] == ["s3://lab/here.jpg"]
+    assert plan.rejected == (ingest.Rejected("secret", "the bucket name is not valid"),)
 
 
 def test_a_manifests_other_members_pass_through_byte_for_byte_and_in_order():

@@ -1,0 +1,114 @@
+"""The main job's plan, and that a job is created once."""
+
+from __future__ import annotations
+
+import io
+
+import pytest
+from PIL import Image
+
+from gt_workflow import config
+from gt_workflow.adapters.images import PillowImages
+from gt_workflow.adapters.memory import MemoryStorage, SerialEngine
+from gt_workflow.adapters.walk import LocalFolders
+from gt_workflow.core.names import private_workteam_arn
+from gt_workflow.errors import AlreadyExistsError, NotFoundError
+from gt_workflow.workflow import launch
+
+ACCOUNT = "123456789012"
+PLACE = launch.Place(
+    base="s3://lab/",
+    region="us-east-1",
+    role_arn=f"arn:aws:iam::{ACCOUNT}:role/any",
+    workteam_arn=private_workteam_arn("us-east-1", ACCOUNT, "default"),
+)
+
+
+def quiet(stage, done, total):
+    del stage, done, total
+
+
+class Jobs:
+    """The labeling API as far as a launch needs it; `dies` ends the next create half done."""
+
+    def __init__(self):
+        self.created = []
+        self.dies = None
+
+    def describe(self, name):
+        if name not in [request["LabelingJobName"] for request in self.created]:
+            raise NotFoundError("none", operation="DescribeLabelingJob", code="ResourceNotFound")
+        return {}
+
+    def create(self, request):
+        if request["LabelingJobName"] in [one["LabelingJobName"] for one in self.created]:
+            raise AlreadyExistsError("is", operation="CreateLabelingJob", code="ResourceInUse")
+        dies, self.dies = self.dies, None
+        if dies == "before":
+            raise KeyboardInterrupt
+        self.created.append(request)
+        if dies == "after":
+            raise KeyboardInterrupt
+
+
+def ports(storage):
+    return {
+        "storage": storage,
+        "engine": SerialEngine(),
+        "images": PillowImages(),
+        "folders": LocalFolders(),
+        "progress": quiet,
+    }
+
+
+def planned(folder, storage, count):
+    folder.mkdir(exist_ok=True)
+    for shade in range(count):
+        picture = io.BytesIO()
+        Image.new("RGB", (16, 12), (shade * 30, 0, 0)).save(picture, "JPEG")
+        (folder / f"{shade}.jpg").write_bytes(picture.getvalue())
+    settings = config.load(
+        text="", uri="gt.toml", environment={}, flags={"photographs": str(folder), "labels": ["x"]}
+    )
+    return launch.plan(settings, place=PLACE, instructions="", **ports(storage))
+
+
+@pytest.mark.parametrize("dies", ["before", "after"])
+def test_a_launch_that_died_around_the_creation_creates_one_job_in_all(tmp_path, dies):
+    storage, jobs = MemoryStorage(), Jobs()
+    jobs.dies = dies
+    first = planned(tmp_path / "p", storage, 3)
+    with pytest.raises(KeyboardInterrupt):
+        launch.run(first, ground_truth=jobs, **ports(storage))
+    assert first.record_uri in storage.objects
+    again = planned(tmp_path / "p", storage, 3)
+    assert launch.run(again, ground_truth=jobs, **ports(storage)) is (dies == "before")
+    assert jobs.created == [first.request]
+
+
+def test_a_launch_that_is_overtaken_by_another_adopts_its_job(tmp_path):
+    storage, jobs = MemoryStorage(), Jobs()
+    plan = planned(tmp_path / "p", storage, 2)
+
+    class Overtaken(Jobs):
+        def describe(self, name):
+            found = jobs.describe(name) if jobs.created else None
+            jobs.created = jobs.created or [plan.request]
+            if found is None:
+                raise NotFoundError("-", operation="DescribeLabelingJob", code="ResourceNotFound")
+            return found
+
+        def create(self, request):
+            jobs.create(request)
+
+    assert launch.run(plan, ground_truth=Overtaken(), **ports(storage)) is False
+    assert jobs.created == [plan.request]
+
+
+def test_photographs_too_few_for_channels_are_told_before_anybody_labels(tmp_path):
+    assert "one origin" in planned(tmp_path / "one", MemoryStorage(), 1).warnings[-1]
+    assert not [
+        warning
+        for warning in planned(tmp_path / "two", MemoryStorage(), 2).warnings
+        if "origin" in warning
+    ]
