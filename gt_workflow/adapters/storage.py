@@ -16,6 +16,7 @@ from gt_workflow.adapters.folder.keys import split_uri, uri_of
 from gt_workflow.adapters.folder.objects import FolderObjects
 from gt_workflow.adapters.s3_storage import S3Storage
 from gt_workflow.errors import ObjectNotFoundError, StorageError
+from gt_workflow.object_store import RefusedError
 from gt_workflow.ports import Stat, Storage
 
 __all__ = ["FolderStorage", "LocalFiles", "Router", "S3Storage"]
@@ -153,7 +154,7 @@ class Router:
         if not colon:
             return self._local
         if scheme != "s3":
-            raise StorageError("is neither an s3:// address nor a path", uri=uri)
+            raise RefusedError("InvalidURI", "is neither an s3:// address nor a path", uri=uri)
         return self._s3
 
     def open(self, uri: str) -> BinaryIO:

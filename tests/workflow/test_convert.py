@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import io
 import json
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from dataclasses import replace
 
 import pytest
 from PIL import Image
 
 from gt_workflow.adapters.memory import MemoryStorage
+from gt_workflow.adapters.storage import FolderStorage, LocalFiles, Router
 from gt_workflow.core import recordio
 from gt_workflow.core.split import split
 from gt_workflow.errors import DataError, StorageError, UsageError
@@ -471,6 +472,30 @@ def test_order_is_shuffled_but_can_be_kept():
     assert shuffled != sorted(shuffled)
     run(storage, forms=("recordio",), order="manifest")
     assert [image.record_id for image in records(storage, "train")] == sorted(shuffled)
+
+
+def test_an_address_that_the_storage_refuses_is_told_with_its_line(tmp_path):
+    storage = simple()
+    bad, untold = "file:///etc/passwd", "s3://.gt/secret"
+    lines = storage.objects[MANIFEST]
+    for ref, index in ((bad, 3), (untold, 7)):
+        lines = lines.replace(f'"{refs(12)[index]}"'.encode(), f'"{ref}"'.encode())
+    storage.objects[MANIFEST] = lines
+    refusing = FolderStorage(tmp_path)
+
+    class Routed(MemoryStorage):
+        def open(self, uri):
+            if uri in {bad, untold}:
+                return Router(s3=refusing, local=LocalFiles()).open(uri)
+            return super().open(uri)
+
+    routed = Routed(storage.objects)
+    with closing(refusing.objects):
+        with pytest.raises(DataError, match="2 cannot be used") as caught:
+            run(routed, validation=0.5)
+        assert (caught.value.line, bad in str(caught.value)) == (4, True)
+        receipt = run(routed, on_bad_line="skip", validation=0.5)
+        assert receipt.to_dict()["images_refused"] == 2
 
 
 @pytest.mark.parametrize(

@@ -8,6 +8,7 @@ from dataclasses import dataclass, field, replace
 from gt_workflow.config import Form
 from gt_workflow.core.split import SIDES, Side
 from gt_workflow.errors import DataError, ObjectNotFoundError
+from gt_workflow.object_store import RefusedError
 from gt_workflow.ports import Progress, Storage
 from gt_workflow.workflow.channels.images import RasterError, check, load
 from gt_workflow.workflow.channels.plan import ConvertPlan
@@ -75,13 +76,13 @@ def pack(
                 height=sample.height,
                 any_mode=settings.other_modes == "pass",
             )
-        except (ObjectNotFoundError, RasterError) as error:
+        except (ObjectNotFoundError, RasterError, RefusedError) as error:
             missing = isinstance(error, ObjectNotFoundError)
             event = Event(
                 line=sample.line,
                 what="image missing" if missing else "image unusable",
                 source_ref=sample.source_ref,
-                why=None if missing else str(error),
+                why=None if missing else _why(error),
             )
             packed.refused.append(event)
             writing = writing and settings.on_bad_line == "skip"
@@ -97,6 +98,11 @@ def pack(
     progress("converting", len(samples), len(samples))
     packed.refused.sort(key=lambda event: event.line or 0)
     return packed
+
+
+def _why(error: RasterError | RefusedError | ObjectNotFoundError) -> str:
+    """Return the reason alone; the address is told beside it."""
+    return str(error) if isinstance(error, RasterError) else error.reason
 
 
 def refusal(plan: ConvertPlan, packed: Packed) -> DataError | None:
