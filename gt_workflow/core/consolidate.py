@@ -13,6 +13,7 @@ are ours. The order of the answers does not matter.
 
 from __future__ import annotations
 
+import heapq
 from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
@@ -71,6 +72,9 @@ def consolidate(
     return tuple(sorted(result, key=lambda found: (found.label, *_edges(found.box))))
 
 
+_CANDIDATES = 3  # boxes of one worker that are tried for one box of another
+
+
 @dataclass(frozen=True, slots=True)
 class _Drawn:
     edges: tuple[float, float, float, float]
@@ -88,8 +92,9 @@ def _order(drawn: _Drawn) -> tuple[object, ...]:
 
 def _groups(drawn: Sequence[_Drawn], threshold: float) -> Iterable[list[Box]]:
     """Return groups of boxes, at most one of each worker; `drawn` is sorted by the left edge."""
-    pairs = []
+    pairs: list[tuple[float, int, int]] = []
     for i, one in enumerate(drawn):
+        rivals: dict[str, list[tuple[float, int, int]]] = {}
         # Boxes that overlap by the threshold share that much of each other's sides.
         across, down = _reach(one.box.width, threshold), _reach(one.box.height, threshold)
         for j in range(i + 1, len(drawn)):
@@ -99,7 +104,11 @@ def _groups(drawn: Sequence[_Drawn], threshold: float) -> Iterable[list[Box]]:
             if other.worker != one.worker and other.box.top - one.box.top <= down:
                 overlap = iou(one.box, other.box)
                 if overlap >= threshold:
-                    pairs.append((-overlap, i, j))
+                    rivals.setdefault(other.worker, []).append((-overlap, i, j))
+        # A box matches one of each worker's. Boxes heaped on one place, by mistake or malice,
+        # must not make a pair of any two.
+        for candidates in rivals.values():
+            pairs += heapq.nsmallest(_CANDIDATES, candidates)
     pairs.sort()
     group_of = {i: {i} for i in range(len(drawn))}
     for _, i, j in pairs:

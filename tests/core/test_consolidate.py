@@ -334,3 +334,11 @@ def test_a_verification_is_ground_truths():
     silent = verification(verdicts("good"), categories=CATEGORIES)
     metadata = verification_metadata(silent, job_name="check", human=True, created=NOON)
     assert "worker-feedback" not in metadata
+
+
+def test_boxes_heaped_on_one_place_are_matched_without_trying_every_pair():
+    heap = [("a", Box(step / 1000, 0.0, 500.0, 500.0)) for step in range(200)]
+    answers = [WorkerBoxes(worker, tuple(heap)) for worker in ("w1", "w2", "w3")]
+    found = consolidate(answers)
+    assert 0 < len(found) <= 300
+    assert all(box.votes >= 2 for box in found)

@@ -98,7 +98,7 @@ def test_an_overhang_of_rounding_is_cut(given_box, kept):
         (drawn(size={"width": "100", "height": 80}), "must be the stored image's size"),
         ({"boundingBox": {"boundingBoxes": []}}, "must be the stored image's size"),
         ({"b": {"boundingBoxes": {}, "inputImageProperties": SIZE}}, "must be a list"),
-        (drawn(*[box()] * (MAX_BOXES + 1)), "1001 boxes; 1000 are allowed"),
+        (drawn(*[box()] * (MAX_BOXES + 1)), "501 boxes; 500 are allowed"),
         (drawn(7), "boundingBoxes[0] must be an object"),
         (drawn(box(), box(label="dog")), "[1].label is not one of the job's labels: 'dog'"),
         (drawn(box(label=["cat"])), "is not one of the job's labels: list"),

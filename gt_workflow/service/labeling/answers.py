@@ -17,7 +17,7 @@ from gt_workflow.core.boxes import Box
 from gt_workflow.service.faults import invalid
 from gt_workflow.service.labeling.records import Kind
 
-MAX_BOXES: Final = 1_000
+MAX_BOXES: Final = 500
 MAX_ANSWER_BYTES: Final = 256 * 1024
 MAX_COMMENT_CHARACTERS: Final = 2_000
 MAX_FIELDS: Final = 50

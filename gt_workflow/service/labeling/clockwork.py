@@ -94,13 +94,14 @@ class Clockwork:
         if not job.labels and isinstance(error, (DataError, ObjectNotFoundError)):
             self._refuse(job, error)
             return True
+        begun = bool(job.labels) and isinstance(error, StorageError)
         if isinstance(error, StorageError):
             what = "output cannot be written" if job.labels else "input cannot be read"
             reason = f"ClientError: The {what}: {error}"
         else:
             logger.error("job %s cannot go on", job.arn, exc_info=error)
             reason = f"InternalError: {type(error).__name__}: {error}"
-        troubles.note(self._store, job, reason, now=self._now())
+        troubles.note(self._store, job, reason, now=self._now(), patient=begun)
         return False
 
     def _of(self, job: Job) -> Iterator[None] | None:
