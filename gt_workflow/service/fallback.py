@@ -69,6 +69,9 @@ class _Guard:
         # Not what a2wsgi gives: standard output is for data, and moto wants the path undecoded.
         environ["wsgi.errors"] = sys.stderr
         environ["RAW_URI"] = scope.get("raw_path", b"").decode("latin-1")
+        # Imported here, as moto is: starting the service must not wait for botocore.
+        from botocore.model import OperationNotFoundError
+
         try:
             status, headers, body = self._moto(environ)
         except _UnknownServiceError as problem:
@@ -76,6 +79,8 @@ class _Guard:
         except NotImplementedError as problem:
             reason = str(problem) or "the operation is not implemented"
             fault = _unknown_operation(environ, reason)
+        except OperationNotFoundError:
+            fault = _unknown_operation(environ, "AWS has no such operation")
         except ImportError as problem:  # some services of moto need more than moto brings
             reason = f"install the Python package {problem.name} for it"
             fault = _unknown_operation(environ, reason)

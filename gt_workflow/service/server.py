@@ -13,10 +13,12 @@ from typing import Self
 
 import uvicorn
 from starlette.types import ASGIApp
+from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
 from gt_workflow.errors import UsageError
 
 _log = logging.getLogger(__name__)
+_HEAD_LIMIT = 1 << 16  # bytes of request line and headers; AWS allows 8 KB
 _GRACE_SECONDS = 5  # for requests under way when the server is stopped
 
 
@@ -51,7 +53,7 @@ class Server:
         """Begin to answer; returns when requests are taken."""
         config = uvicorn.Config(
             app,
-            http="httptools",  # parses in C; this thread shares one core with everything else
+            http=_Http,  # parses in C; this thread shares one core with everything else
             ws="none",
             lifespan="off",
             log_config=None,
@@ -114,6 +116,30 @@ def _listen(host: str, port: int) -> socket.socket:
         listener.close()
         raise
     return listener
+
+
+class _Http(HttpToolsProtocol):
+    """uvicorn's protocol with a limit on the head of a request, which the parser lacks."""
+
+    _head = 0
+
+    def on_message_begin(self) -> None:
+        """Count anew for each request of the connection."""
+        super().on_message_begin()
+        self._head = 1
+
+    def on_headers_complete(self) -> None:
+        """Count no more: bodies are measured by whoever reads them."""
+        super().on_headers_complete()
+        self._head = 0
+
+    def data_received(self, data: bytes) -> None:
+        """Parse what came; cut off who sends headers without end."""
+        super().data_received(data)
+        if self._head:
+            self._head += len(data)
+            if self._head > _HEAD_LIMIT:
+                self.transport.abort()
 
 
 class _Uvicorn(uvicorn.Server):

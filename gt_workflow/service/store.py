@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from typing import Any
 
 from sqlalchemy import (
@@ -30,6 +30,7 @@ from sqlalchemy import (
     event,
     text,
 )
+from sqlalchemy.exc import OperationalError
 
 metadata = MetaData()
 
@@ -264,7 +265,8 @@ class Store:
     def close(self) -> None:
         """Fold the write-ahead log back into the database and release the file."""
         if self._sqlite:
-            with self._engine.connect() as connection:
+            # The log is as durable as the database: on a full disk it is folded back next time.
+            with suppress(OperationalError), self._engine.connect() as connection:
                 connection.execute(text("PRAGMA wal_checkpoint(TRUNCATE)"))
         self._engine.dispose()
 

@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+import contextlib
+import socket
 import threading
 
 import pytest
@@ -105,3 +107,18 @@ def test_a_failure_does_not_end_the_host_and_is_told_once(caplog):
 
 def test_a_host_that_never_started_can_be_stopped():
     Host(lambda: False, interval=1).stop()
+
+
+def test_headers_without_end_are_cut_off():
+    with Server() as server, contextlib.ExitStack() as stack:
+        server.start(PlainTextResponse("ok"))
+        line = b"X-Filler: " + b"x" * 60_000 + b"\r\n"
+        peer = stack.enter_context(socket.create_connection((server.host, server.port), 10))
+        with contextlib.suppress(ConnectionError):
+            peer.sendall(b"GET / HTTP/1.1\r\nHost: localhost\r\n")
+            for _ in range(200):
+                peer.sendall(line)
+            assert peer.recv(1) == b""
+        whole = stack.enter_context(socket.create_connection((server.host, server.port), 10))
+        whole.sendall(b"GET / HTTP/1.1\r\nHost: localhost\r\nX: " + b"x" * 30_000 + b"\r\n\r\n")
+        assert whole.recv(12) == b"HTTP/1.1 200"
