@@ -7,11 +7,12 @@ address and speaks to that host. The database outlives all of them.
 
 from __future__ import annotations
 
+import json
 import os
 import secrets
 import uuid
 from collections.abc import Iterator, Mapping
-from contextlib import ExitStack, closing, contextmanager
+from contextlib import ExitStack, closing, contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from threading import Event
@@ -37,6 +38,7 @@ ACCOUNT = "123456789012"  # moto's, so that both halves of the service speak of 
 TEAM = "default"
 PREFERRED_PORT = 8577
 _SEARCH_SECONDS = 10.0  # for the address of a host that is just starting
+_SECRET_BYTES = 32
 _HOST_INTERVAL = 1.0  # seconds between two looks at the jobs; changes are told at once
 
 
@@ -225,6 +227,7 @@ def _hosted(
     jobs = Jobs(store=store, storage=storage, clock=clock, new_id=_new_id, read_size=read_size)
     advancing = Host(jobs.advance, interval=_HOST_INTERVAL)
     secret = _secret(root)
+    name = _new_id()
     access_key, secret_key = next(iter((credentials or {"local": "local"}).items()))
     api = Api(
         jobs=jobs,
@@ -244,6 +247,7 @@ def _hosted(
             ),
             clock=clock,
             new_id=_new_id,
+            name=name,
             # Off loopback every call is signed or carries a token, so no site can borrow a name.
             allowed_hosts={"*"} if credentials else {*http.LOOPBACK, server.host},
             secrets=credentials,
@@ -252,7 +256,7 @@ def _hosted(
     )
     advancing.start()
     note = root / ".gt" / "address"
-    note.write_text(server.address)
+    _publish(note, json.dumps({"address": server.address, "host": name}).encode())
     try:
         yield
     finally:
@@ -279,28 +283,54 @@ def _credentials(host: str) -> Mapping[str, str] | None:
 
 
 def _secret(root: Path) -> bytes:
-    """Return the key that signs image links and page tokens; made once per root."""
+    """Return the key that signs image links and page tokens; made once per root, by its host."""
     path = root / ".gt" / "secret"
-    try:
-        return path.read_bytes()
-    except FileNotFoundError:
-        with os.fdopen(os.open(path, os.O_CREAT | os.O_WRONLY | os.O_EXCL, 0o600), "wb") as file:
-            file.write(secrets.token_bytes(32))
-        return path.read_bytes()
+    if path.is_file() and len(found := path.read_bytes()) >= _SECRET_BYTES:
+        return found
+    made = secrets.token_bytes(_SECRET_BYTES)
+    _publish(path, made)
+    return made
+
+
+def _publish(path: Path, data: bytes) -> None:
+    """Write one of the host's own files, whole or not at all, for the owner's eyes alone."""
+    temporary = path.with_suffix(".new")
+    temporary.unlink(missing_ok=True)
+    with os.fdopen(os.open(temporary, os.O_CREAT | os.O_WRONLY | os.O_EXCL, 0o600), "wb") as file:
+        file.write(data)
+        file.flush()
+        os.fsync(file.fileno())
+    temporary.replace(path)
 
 
 def _address(root: Path, clock: SystemClock) -> str:
-    """Read where the host of this root listens; one that is just starting is waited for."""
-    note = root / ".gt" / "address"
+    """Find where the host of this root listens; one that is just starting is waited for.
+
+    A host that was killed leaves its note behind, and its port may be another's by now: whoever
+    answers there must know the name that stands in the note.
+    """
     for _ in range(int(_SEARCH_SECONDS * 10)):
-        if note.is_file() and (address := note.read_text().strip()):
-            return address
+        with suppress(FileNotFoundError, ValueError):
+            note = json.loads((root / ".gt" / "address").read_bytes())
+            if _answers(note["address"], note["host"]):
+                return str(note["address"])
         clock.sleep(0.1)
     raise ServiceError(
-        f"another process holds {root} but tells no address; end it or name another --root",
+        f"another process holds {root} but does not answer; end it or name another --root",
         operation="connect",
         code="NoAddress",
     )
+
+
+def _answers(address: str, host: str) -> bool:
+    """Ask whether the service at an address is the host of this name."""
+    import urllib3
+
+    try:
+        answer = urllib3.request("GET", f"{address}/_/health", timeout=2.0, retries=False)
+        return bool(answer.json()["host"] == host)
+    except (urllib3.exceptions.HTTPError, ValueError, KeyError, TypeError):
+        return False
 
 
 def _ground_truth(address: str, region: str) -> GroundTruth:

@@ -10,7 +10,12 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any
 
-from botocore.exceptions import BotoCoreError, ClientError
+from botocore.exceptions import (
+    BotoCoreError,
+    ClientError,
+    ConnectionClosedError,
+    EndpointConnectionError,
+)
 
 from gt_workflow.errors import AlreadyExistsError, NotFoundError, ServiceError
 
@@ -70,6 +75,12 @@ def translated(operation: str) -> Iterator[None]:
             operation=operation,
             code=code,
             request_id=error.response.get("ResponseMetadata", {}).get("RequestId"),
+        ) from error
+    except (EndpointConnectionError, ConnectionClosedError) as error:
+        raise ServiceError(
+            f"{error} If another command hosted the service, it has ended: run this one again",
+            operation=operation,
+            code=type(error).__name__,
         ) from error
     except BotoCoreError as error:
         raise ServiceError(str(error), operation=operation, code=type(error).__name__) from error

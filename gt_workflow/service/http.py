@@ -56,13 +56,15 @@ def application(  # noqa: PLR0913 - the parts of the service, each by its name
     allowed_hosts: Collection[str] = LOOPBACK,
     secrets: Mapping[str, str] | None = None,
     admits: Callable[[str], bool] = lambda _address: True,
+    name: str = "",
 ) -> ASGIApp:
     """Return the service as one ASGI application.
 
     `objects` answers S3, `other` (see `fallback`) all that is not ours, `portal` has routes under
     `/_`. `allowed_hosts` are host names without ports; `*` allows any. `secrets` maps access keys
     to secrets; None takes any signature, which is for loopback only. `admits` tells whether
-    workers may come from an IP address. `new_id` returns a fresh request id.
+    workers may come from an IP address. `new_id` returns a fresh request id. `name` is told at
+    `/_/health`, so that a client can make sure whom it has reached.
     """
     return _Application(
         aws=_Aws(
@@ -71,6 +73,7 @@ def application(  # noqa: PLR0913 - the parts of the service, each by its name
         portal=Starlette(routes=list(portal)),
         allowed_hosts=frozenset(host.lower() for host in allowed_hosts),
         admits=admits,
+        name=name,
     )
 
 
@@ -84,11 +87,13 @@ class _Application:
         portal: ASGIApp,
         allowed_hosts: frozenset[str],
         admits: Callable[[str], bool],
+        name: str,
     ) -> None:
         self._aws = aws
         self._portal = portal
         self._allowed_hosts = allowed_hosts
         self._admits = admits
+        self._name = name
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http":
@@ -106,7 +111,7 @@ class _Application:
             )
         path = request.url.path
         if path == "/_/health":
-            return JSONResponse({"status": "ok"})
+            return JSONResponse({"status": "ok", "host": self._name})
         if path == "/_" or path.startswith("/_/"):
             address = request.client.host if request.client else ""
             admitted = await run_sync(self._admits, address)

@@ -69,7 +69,7 @@ def test_people_are_shown_the_portal(stack):
 
 def test_the_service_tells_that_it_is_up(stack):
     status, _, body = send(stack, "GET", "/_/health")
-    assert (status, json.loads(body)) == (200, {"status": "ok"})
+    assert (status, json.loads(body)) == (200, {"status": "ok", "host": ""})
 
 
 @pytest.mark.parametrize(
