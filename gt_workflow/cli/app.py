@@ -318,7 +318,9 @@ def run(arguments: list[str] | None = None) -> None:
     try:
         app(args=arguments, prog_name="gt_workflow")
     except GtWorkflowError as error:
-        print(f"error: {error}", file=sys.stderr)  # noqa: T201 - the last word
+        from gt_workflow.cli.show import note
+
+        note(f"error: {error}")
         sys.exit(error.exit_status)
     except BrokenPipeError:
         # Whoever read our output has seen enough; the interpreter must not complain at exit.

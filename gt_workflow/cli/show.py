@@ -19,19 +19,32 @@ if TYPE_CHECKING:
     from gt_workflow.workflow.convert import ConvertReceipt
 
 
+# Control characters, and those that turn the direction of writing: names of files and labels must
+# not steer the terminal that shows them.
+_STEERING = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\u200e\u200f\u202a-\u202e\u2066-\u2069]")
+
+
+def plain(text: str) -> str:
+    """Return a text that a terminal shows and does not obey; bytes that are no UTF-8 escaped."""
+    shown = _STEERING.sub(lambda found: found[0].encode("unicode_escape").decode(), text)
+    return shown.encode(errors="backslashreplace").decode()
+
+
 def data(value: Any) -> None:
     """Print one JSON object on stdout; what a script reads."""
-    print(json.dumps(value, ensure_ascii=False, indent=2))  # noqa: T201 - this is the printer
+    text = json.dumps(value, ensure_ascii=False, indent=2)
+    # What is no UTF-8 in a file's name becomes an escape that JSON knows.
+    print(text.encode(errors="backslashreplace").decode())  # noqa: T201 - this is the printer
 
 
 def line(text: str = "") -> None:
     """Print one line of the answer on stdout."""
-    print(text)  # noqa: T201 - this is the printer
+    print(plain(text))  # noqa: T201 - this is the printer
 
 
 def note(text: str) -> None:
     """Say something about the work on stderr."""
-    print(text, file=sys.stderr, flush=True)  # noqa: T201 - this is the printer
+    print(plain(text), file=sys.stderr, flush=True)  # noqa: T201 - this is the printer
 
 
 def command(settings: Settings, *words: str) -> str:
@@ -96,7 +109,7 @@ class Narrator:
         finished = bool(total) and done >= total
         if text != before and (finished or moment - when >= self._every):
             self._spoken[stage] = text, moment
-            print(text, file=self._stream, flush=True)
+            print(plain(text), file=self._stream, flush=True)
 
 
 def _bars(stream: TextIO) -> Progress:
