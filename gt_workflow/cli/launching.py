@@ -12,7 +12,13 @@ from typing import Any
 from gt_workflow import wiring
 from gt_workflow.cli import show
 from gt_workflow.config import Settings
-from gt_workflow.errors import DataError, InterruptedByUserError, UsageError
+from gt_workflow.errors import (
+    DataError,
+    InterruptedByUserError,
+    JobFailedError,
+    StorageError,
+    UsageError,
+)
 from gt_workflow.workflow import contributions, convert, follow, templates
 from gt_workflow.workflow import launch as stage
 
@@ -50,6 +56,7 @@ def launch(settings: Settings, *, waits: bool, as_json: bool) -> None:
     with show.Narrator() as narrator, wiring.local(settings) as wired:
         planned = _plan(settings, wired, narrator)
         _tell_photographs(planned)
+        stage.check_channels(planned.channels_uri, storage=wired.storage)
         with wiring.backend(settings) as running:
             new = stage.run(
                 planned,
@@ -158,20 +165,38 @@ def _finish(
     narrator: show.Narrator,
 ) -> convert.ConvertReceipt:
     """Write the channels from the job's output."""
-    if end.output_uri is None:
-        raise DataError(f"the job is {end.status} but has no output manifest", uri=planned.name)
-    converting = convert.plan(
-        convert.ConvertSettings(
-            manifest=end.output_uri,
-            out=planned.channels_uri,
-            attribute=settings.job.attribute,
-            forms=settings.channels.forms,
-            validation=settings.channels.validation,
-        ),
-        storage=wired.storage,
-        progress=narrator,
-    )
-    return convert.run(converting, storage=wired.storage, progress=narrator)
+    another = "begin another job with the same command and --name NEW"
+    if end.output_uri is None or not end.human + end.machine:
+        stopped = "was stopped before anything was labelled"
+        ended = stopped if end.status == "Stopped" else "is over, and nothing was labelled"
+        raise JobFailedError(f"labeling job {end.name} {ended}; {another}")
+    try:
+        converting = convert.plan(
+            convert.ConvertSettings(
+                manifest=end.output_uri,
+                out=planned.channels_uri,
+                attribute=settings.job.attribute,
+                forms=settings.channels.forms,
+                validation=settings.channels.validation,
+            ),
+            storage=wired.storage,
+            progress=narrator,
+        )
+    except DataError as error:
+        if end.status == "Stopped":
+            raise JobFailedError(
+                f"labeling job {end.name} was stopped with {end.human + end.machine} of "
+                f"{end.total} labelled, too few for channels ({error.reason}); {another}"
+            ) from None
+        raise
+    try:
+        return convert.run(converting, storage=wired.storage, progress=narrator)
+    except StorageError as error:
+        raise StorageError(
+            f"{error.reason}; the labels are safe, and the same command goes on from them, "
+            "with another --out if need be",
+            uri=error.uri,
+        ) from error
 
 
 def _tell_photographs(planned: stage.LaunchPlan) -> None:

@@ -104,8 +104,8 @@ def _nothing(file: BinaryIO, settings: ConvertSettings) -> DataError:
     if wanted is not None and settings.on_bad_line == "stop":
         names = attributes(split_lines(file, uri=uri), uri=uri)
         if wanted not in names:
-            known = ", ".join(names) or "no boxes at all"
-            return DataError(f"no line has boxes under {wanted!r}, there is {known}", uri=uri)
+            known = f"they are under {', '.join(names)}" if names else "no key holds any"
+            return DataError(f"no line has boxes under {wanted!r}; {known}", uri=uri)
     return DataError("no line has a box that could be trained on", uri=uri)
 
 

@@ -18,7 +18,7 @@ from gt_workflow.config import Settings
 from gt_workflow.core import limits
 from gt_workflow.core.cost import Cost, cost
 from gt_workflow.core.requests import JobSpec, create_labeling_job
-from gt_workflow.errors import AlreadyExistsError, NotFoundError, UsageError
+from gt_workflow.errors import AlreadyExistsError, NotFoundError, StorageError, UsageError
 from gt_workflow.ports import Engine, Folders, GroundTruth, Images, Progress, Storage
 from gt_workflow.workflow import ingest, templates
 
@@ -151,6 +151,28 @@ def run(
     except AlreadyExistsError:
         return False
     return True
+
+
+def check_channels(out: str, *, storage: Storage) -> None:
+    """Try whether channels can be written to `out`, before anybody labels for them.
+
+    Raises `StorageError` if not; nothing but empty folders is left behind.
+    """
+    try:
+        with storage.create(f"{out.rstrip('/')}/writable"):
+            raise _Tried  # noqa: TRY301 - only so does the storage take back what was begun
+    except _Tried:
+        return
+    except StorageError as error:
+        cause = error.__cause__
+        why = (cause.strerror if isinstance(cause, OSError) else None) or error.reason
+        raise StorageError(
+            f"channels cannot be written there ({why}); name another folder with --out", uri=out
+        ) from error
+
+
+class _Tried(Exception):  # noqa: N818 - no error: it takes back what was tried
+    """Ends a write so that nothing of it appears."""
 
 
 def _too_few(seen: ingest.IngestPlan) -> Iterator[str]:

@@ -3,32 +3,12 @@
 from __future__ import annotations
 
 import json
-import os
 import re
 import signal
 import subprocess
 import sys
 
 import pytest
-
-from gt_workflow.cli.app import run
-
-
-@pytest.fixture
-def cli(tmp_path, monkeypatch, capsys):
-    """Run a command in an empty folder; return exit status, stdout and stderr."""
-    monkeypatch.chdir(tmp_path)
-    for name in [name for name in os.environ if name.startswith("GT_") and name != "GT_SHARED"]:
-        monkeypatch.delenv(name)
-
-    def call(*arguments):
-        with pytest.raises(SystemExit) as ended:
-            run(list(arguments))
-        printed = capsys.readouterr()
-        return int(ended.value.code or 0), printed.out, printed.err
-
-    return call
-
 
 SIMULATED = ("--workers", "simulated", "--truth", "demo/truth.manifest", "--labels", "degu,wheel")
 
