@@ -17,6 +17,13 @@ from gt_workflow.errors import DataError, UsageError
 Form = Literal["recordio", "image", "manifest"]
 FORMS: tuple[Form, ...] = ("recordio", "image", "manifest")
 
+# Settings that are one of a few words, or a list of such; for errors.
+CHOICES: Mapping[str, tuple[str, ...]] = {
+    "duplicates": ("keep", "drop"),
+    "workers.kind": ("people", "simulated"),
+    "channels.forms": FORMS,
+}
+
 # Settings that are lists; in the environment and on the command line they are written with commas.
 LISTS = frozenset({"labels", "job.keywords", "channels.forms"})
 
@@ -90,9 +97,11 @@ def load(
     uri: str = "gt.toml",
     environment: Mapping[str, str] | None = None,
     flags: Mapping[str, Any] | None = None,
+    written: Mapping[str, str] | None = None,
 ) -> Settings:
     """Merge a settings file's text, the environment and flags (dotted paths; None is absent).
 
+    `written` tells how a path is written on the command line, for errors.
     Raises `DataError` for the file, `UsageError` for a variable or flag; both name the setting.
     """
     try:
@@ -110,7 +119,12 @@ def load(
     try:
         return msgspec.convert(merged, Settings, strict=False)
     except msgspec.ValidationError as error:
-        raise UsageError(f"a flag or GT_ variable: {_sentence(error)}") from None
+        path = _path(error)
+        if (flags or {}).get(path) is not None:
+            source = (written or {}).get(path, path)
+        else:
+            source = _variable(path)
+        raise UsageError(f"{source}: {_reason(error)}") from None
 
 
 def setting_paths(section: type[msgspec.Struct] = Settings) -> list[str]:
@@ -129,7 +143,7 @@ def _from_environment(environment: Mapping[str, str]) -> dict[str, Any]:
     """Pick the variables that name a setting; lists are written with commas."""
     found: dict[str, Any] = {}
     for path in setting_paths():
-        value = environment.get("GT_" + path.replace(".", "_").replace("-", "_").upper())
+        value = environment.get(_variable(path))
         if value is not None:
             found[path] = value.split(",") if path in LISTS else value
     return found
@@ -145,5 +159,24 @@ def _put(tree: dict[str, Any], path: str, value: Any) -> None:
 
 def _sentence(error: msgspec.ValidationError) -> str:
     """Say it with the setting's path instead of msgspec's `$`."""
-    message, _, place = str(error).partition(" - at ")
-    return f"{place.strip('`').removeprefix('$.') or 'settings'}: {message}"
+    return f"{_path(error) or 'settings'}: {_reason(error)}"
+
+
+def _path(error: msgspec.ValidationError) -> str:
+    """Return the dotted path of the setting that is wrong, without a place in a list."""
+    place = str(error).partition(" - at ")[2].strip("`").removeprefix("$").removeprefix(".")
+    return place.partition("[")[0]
+
+
+def _reason(error: msgspec.ValidationError) -> str:
+    """Say what is wrong; where there is a choice, name it."""
+    message = str(error).partition(" - at ")[0]
+    if not message.startswith("Invalid enum value") or _path(error) not in CHOICES:
+        return message
+    *others, last = CHOICES[_path(error)]
+    return f"is {', '.join(others)} or {last}, not{message.removeprefix('Invalid enum value')}"
+
+
+def _variable(path: str) -> str:
+    """Name a setting's environment variable."""
+    return "GT_" + path.replace(".", "_").replace("-", "_").upper()

@@ -10,6 +10,7 @@ from __future__ import annotations
 import json
 import os
 import secrets
+import tempfile
 import uuid
 from collections.abc import Iterator, Mapping
 from contextlib import ExitStack, closing, contextmanager, suppress
@@ -82,19 +83,26 @@ class Backend:
 
 
 @contextmanager
-def local(settings: Settings) -> Iterator[Local]:
-    """Open the root folder's objects and the machine's processes; nothing is started yet."""
+def local(settings: Settings, *, writes: bool = True) -> Iterator[Local]:
+    """Open the root folder's objects and the machine's processes; nothing is started yet.
+
+    Without `writes` a root folder that is no service's stays as it is, and is not made either.
+    """
     from gt_workflow.adapters.engine import ProcessEngine
     from gt_workflow.adapters.images import PillowImages
     from gt_workflow.adapters.walk import LocalFolders
 
     store = settings.store
-    root = _root(store.root)
     base = f"s3://{store.bucket}/{store.prefix.strip('/')}".rstrip("/") + "/"
-    with closing(ProcessEngine(os.cpu_count() or 1)) as engine:
+    with ExitStack() as stack:
+        if writes:
+            objects = FolderStorage(root := _root(store.root))
+        else:
+            objects = _readable(root := Path(store.root).absolute(), stack)
+        engine = stack.enter_context(closing(ProcessEngine(os.cpu_count() or 1)))
         yield Local(
             root=root,
-            storage=Router(s3=FolderStorage(root), local=LocalFiles()),
+            storage=Router(s3=objects, local=LocalFiles()),
             clock=SystemClock(),
             engine=engine,
             images=PillowImages(),
@@ -179,6 +187,23 @@ def simulate(
         clock=wired.clock,
         job_arn=job_arn,
     )
+
+
+def require_root(settings: Settings) -> None:
+    """Raise `UsageError` if there is no service folder: a look at it must not make one."""
+    root = settings.store.root
+    if not (Path(root) / ".gt").is_dir():
+        raise UsageError(
+            f"there is no service folder at {root}; name it with --root, or launch a job first"
+        )
+
+
+def _readable(root: Path, stack: ExitStack) -> FolderStorage:
+    """Open a root folder without leaving a trace, whether it is there or not."""
+    if (root / ".gt").is_dir():
+        return FolderStorage(root)
+    other = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="gt-workflow-")))
+    return FolderStorage(root if root.is_dir() else other, own=other / ".gt")
 
 
 def _root(path: str) -> Path:

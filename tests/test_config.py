@@ -35,7 +35,10 @@ def test_lists_in_the_environment_are_written_with_commas():
         ("[job]\nworker = 2", "gt.toml: job: Object contains unknown field `worker`"),
         ('[job]\nworkers = "two"', "gt.toml: job.workers: Expected `int`, got `str`"),
         ("labels = [", "gt.toml: is no valid TOML"),
-        ('[channels]\nforms = ["coco"]', "gt.toml: channels.forms[0]: Invalid enum value 'coco'"),
+        (
+            '[channels]\nforms = ["coco"]',
+            "gt.toml: channels.forms: is recordio, image or manifest, not 'coco'",
+        ),
     ],
 )
 def test_a_bad_file_is_named_with_the_setting(text, said):

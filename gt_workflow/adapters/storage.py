@@ -30,13 +30,13 @@ class FolderStorage:
     It can be sent to another process: it is opened anew there.
     """
 
-    def __init__(self, root: Path) -> None:
+    def __init__(self, root: Path, own: Path | None = None) -> None:
         """Open the folder; see `FolderObjects`."""
-        self.objects = FolderObjects(root)
+        self.objects = FolderObjects(root, own)
 
-    def __reduce__(self) -> tuple[type[FolderStorage], tuple[Path]]:
+    def __reduce__(self) -> tuple[type[FolderStorage], tuple[Path, Path]]:
         """Open the same folder where it is unpickled."""
-        return type(self), (self.objects.root,)
+        return type(self), (self.objects.root, self.objects.own)
 
     def open(self, uri: str) -> BinaryIO:
         """Open an object for reading."""

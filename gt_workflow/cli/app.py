@@ -6,6 +6,7 @@ Everything heavy is imported inside the command that needs it, so that `--help` 
 from __future__ import annotations
 
 import os
+import signal
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -315,6 +316,8 @@ def top(
 
 def run(arguments: list[str] | None = None) -> None:
     """Run the command line; every expected failure is one sentence and its own exit status."""
+    # Whoever ends us politely, as a shutdown does, gets the orderly end of Ctrl-C.
+    before = signal.signal(signal.SIGTERM, signal.default_int_handler)
     try:
         app(args=arguments, prog_name="gt_workflow")
     except GtWorkflowError as error:
@@ -326,6 +329,25 @@ def run(arguments: list[str] | None = None) -> None:
         # Whoever read our output has seen enough; the interpreter must not complain at exit.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         sys.exit(141)
+    finally:
+        signal.signal(signal.SIGTERM, before)
+
+
+# How a setting is written on the command line; for errors.
+_FLAGS = {
+    "photographs": "PHOTOGRAPHS",
+    "labels": "--labels",
+    "name": "--name",
+    "duplicates": "--duplicates",
+    "job.workers": "--workers-per-object",
+    "job.instructions": "--instructions",
+    "workers.kind": "--workers",
+    "workers.truth": "--truth",
+    "channels.forms": "--to",
+    "channels.out": "--out",
+    "channels.validation": "--validation",
+    "store.root": "--root",
+}
 
 
 def _names(text: str | None) -> list[str] | None:
@@ -352,4 +374,7 @@ def _settings(file: Path | None, assignments: list[str] | None, flags: dict[str,
             known = ", ".join(config.setting_paths())
             raise UsageError(f"--set {assignment}: expected KEY=VALUE with KEY one of {known}")
         flags[key] = _names(value) if key in config.LISTS else value
-    return config.load(text=text, uri=str(path), environment=os.environ, flags=flags)
+    written = _FLAGS | {text.partition("=")[0]: f"--set {text}" for text in assignments or ()}
+    return config.load(
+        text=text, uri=str(path), environment=os.environ, flags=flags, written=written
+    )

@@ -29,7 +29,8 @@ def convert(
     ):
         if value not in known:
             raise UsageError(f"{flag} is {' or '.join(known)}, not {value!r}")
-    with show.Narrator() as narrator, wiring.local(settings) as wired:
+    writes = settings.channels.out.startswith("s3://") and not dry_run
+    with show.Narrator() as narrator, wiring.local(settings, writes=writes) as wired:
         planned = stage.plan(
             stage.ConvertSettings(
                 manifest=manifest,

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 from gt_workflow import wiring
 from gt_workflow.cli import show
 from gt_workflow.config import Settings
@@ -12,14 +14,16 @@ from gt_workflow.workflow import follow
 
 def status(settings: Settings, job: str | None, *, as_json: bool) -> None:
     """Print one snapshot."""
+    wiring.require_root(settings)
     with wiring.local(settings) as wired, wiring.backend(settings) as running:
         name = job or newest(running.ground_truth)
         now = follow.look(name, ground_truth=running.ground_truth, clock=wired.clock)
-    _tell(now, as_json=as_json)
+    _tell(now, wired.path, as_json=as_json)
 
 
 def wait(settings: Settings, job: str | None, *, as_json: bool) -> None:
     """Follow the job to its end, hosting the service if nobody else does."""
+    wiring.require_root(settings)
     with (
         show.Narrator() as narrator,
         wiring.local(settings) as wired,
@@ -36,11 +40,12 @@ def wait(settings: Settings, job: str | None, *, as_json: bool) -> None:
             raise InterruptedByUserError(
                 f"interrupted; labeling job {name} is kept with all its answers"
             ) from None
-    _tell(end, as_json=as_json)
+    _tell(end, wired.path, as_json=as_json)
 
 
 def list_jobs(settings: Settings, *, as_json: bool) -> None:
     """Print every job, newest first."""
+    wiring.require_root(settings)
     with wiring.local(settings) as wired, wiring.backend(settings) as running:
         found = [
             follow.snapshot(summary, taken=wired.clock.now())
@@ -59,10 +64,11 @@ def list_jobs(settings: Settings, *, as_json: bool) -> None:
 
 def stop(settings: Settings, job: str, *, as_json: bool) -> None:
     """Stop the job and wait until what is labelled is written out."""
+    wiring.require_root(settings)
     with wiring.local(settings) as wired, wiring.backend(settings) as running:
         running.ground_truth.stop(job)
         end = follow.wait(job, ground_truth=running.ground_truth, clock=wired.clock)
-    _tell(end, as_json=as_json)
+    _tell(end, wired.path, as_json=as_json)
 
 
 def newest(ground_truth: GroundTruth) -> str:
@@ -72,7 +78,7 @@ def newest(ground_truth: GroundTruth) -> str:
     raise UsageError("there are no labeling jobs yet; launch one")
 
 
-def _tell(now: follow.Snapshot, *, as_json: bool) -> None:
+def _tell(now: follow.Snapshot, path: Callable[[str], str], *, as_json: bool) -> None:
     if as_json:
         show.data(now.to_dict())
         return
@@ -83,4 +89,4 @@ def _tell(now: follow.Snapshot, *, as_json: bool) -> None:
     if now.failure_reason:
         show.line(f"reason: {now.failure_reason}")
     if now.output_uri:
-        show.line(f"output manifest: {now.output_uri}")
+        show.line(f"output manifest: {path(now.output_uri)}")

@@ -33,6 +33,7 @@ def serve(settings: Settings, *, host: str, port: int, as_json: bool) -> None:
 
 def open_page(settings: Settings, job: str | None, *, worker: str, as_json: bool) -> None:
     """Print the page's address, and host the service for it if nobody else does."""
+    wiring.require_root(settings)
     with wiring.local(settings) as wired, wiring.backend(settings) as running:
         name = job or newest(running.ground_truth)
         now = follow.look(name, ground_truth=running.ground_truth, clock=wired.clock)

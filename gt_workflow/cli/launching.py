@@ -38,14 +38,16 @@ def write_settings_file(path: Path) -> None:
 
 def dry_run(settings: Settings, *, as_json: bool) -> None:
     """Print the plan; nothing is created."""
-    with show.Narrator() as narrator, wiring.local(settings) as wired:
+    with show.Narrator() as narrator, wiring.local(settings, writes=False) as wired:
         planned = _plan(settings, wired, narrator)
     if as_json:
         show.data(planned.to_dict())
         return
     _tell_photographs(planned)
     show.line(f"labeling job {planned.name} (not created)")
-    show.line(f"channels: {planned.channels_uri} ({', '.join(settings.channels.forms)})")
+    show.line(
+        f"channels: {wired.path(planned.channels_uri)} ({', '.join(settings.channels.forms)})"
+    )
     show.line(f"cost: {planned.cost.tasks} tasks, {planned.cost.total} USD (your own service)")
     show.line("request:")
     show.data(planned.request)

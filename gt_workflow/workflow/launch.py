@@ -82,7 +82,7 @@ def plan(
     `instructions` is the text of the settings' instructions file. Raises `UsageError` for a
     setting that Ground Truth would refuse, `DataError` for photographs that cannot be used.
     """
-    _require(settings)
+    _require(settings, place)
     seen = ingest.plan(
         ingest.IngestSettings(
             source=settings.photographs,
@@ -184,13 +184,15 @@ def _too_few(seen: ingest.IngestPlan) -> Iterator[str]:
         )
 
 
-def _require(settings: Settings) -> None:
+def _require(settings: Settings, place: Place) -> None:
     """Refuse a launch that does not say what to label, before any photograph is opened."""
     if not settings.photographs:
         raise UsageError("name the photographs: a folder, an s3:// prefix or a manifest")
     if not settings.labels:
         raise UsageError("name what to draw boxes around: --labels degu,wheel")
     _refuse(limits.check_labels(settings.labels))
+    trial = _spec(settings, name="trial", job=f"{place.base}jobs/trial/", place=place)
+    _refuse(limits.check_labeling_request(create_labeling_job(trial)))
     if not 0 < settings.channels.validation < 1:
         raise UsageError("channels.validation is a share between 0 and 1, such as 0.2")
     if settings.workers.kind == "simulated" and not settings.workers.truth:
@@ -206,7 +208,25 @@ def _refuse(problems: list[limits.Problem]) -> None:
     """Raise the first problem, naming how many more there are."""
     if problems:
         more = f" (and {len(problems) - 1} more)" if len(problems) > 1 else ""
-        raise UsageError(f"{problems[0].field}: {problems[0].message}{more}")
+        field = problems[0].field
+        raise UsageError(f"{_words(field)}: {problems[0].message}{more}")
+
+
+def _words(field: str) -> str:
+    """Say a field of the request as the settings say it."""
+    known = {
+        "HumanTaskConfig.NumberOfHumanWorkersPerDataObject": "--workers-per-object (job.workers)",
+        "HumanTaskConfig.TaskTitle": "job.title",
+        "HumanTaskConfig.TaskDescription": "job.description",
+        "HumanTaskConfig.TaskTimeLimitInSeconds": "job.task-time-limit",
+        "HumanTaskConfig.TaskAvailabilityLifetimeInSeconds": "job.availability",
+        "HumanTaskConfig.MaxConcurrentTaskCount": "job.max-concurrent",
+        "HumanTaskConfig.TaskKeywords": "job.keywords",
+        "LabelAttributeName": "job.attribute",
+    }
+    if field.startswith("labels"):
+        return "--labels"
+    return known.get(field.partition("[")[0], field)
 
 
 def _name(settings: Settings, digest: str, template: str) -> str:

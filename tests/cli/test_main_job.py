@@ -45,8 +45,28 @@ def test_a_dry_run_creates_nothing(cli, tmp_path):
     plan = json.loads(out)
     assert plan["photographs"]["counts"]["photographs"] == 2
     assert plan["request"]["LabelingJobName"] == plan["name"]
-    assert [path.name for path in (tmp_path / "gt-data").iterdir()] == [".gt"]
-    assert cli("list")[1] == ""
+    assert [path.name for path in tmp_path.iterdir()] == ["demo"]
+
+
+def test_a_dry_run_over_a_bucket_writes_nothing_there(cli, tmp_path):
+    cli("demo", "demo", "--count", "2")
+    bucket = tmp_path / "gt-data" / "mine"
+    bucket.mkdir(parents=True)
+    (tmp_path / "demo" / "photographs").rename(bucket / "photos")
+    status, out, err = cli("launch", "s3://mine/photos/", "--labels", "degu", "--dry-run")
+    assert status == 0, err
+    assert "channels: gt-data/gt-workflow/channels/photos-" in out
+    assert [path.name for path in (tmp_path / "gt-data").iterdir()] == ["mine"]
+
+
+@pytest.mark.parametrize(
+    "command", [("status",), ("wait",), ("list",), ("stop", "job"), ("open",), ("status", "job")]
+)
+def test_looking_at_jobs_makes_no_folder(cli, tmp_path, command):
+    status, out, err = cli(*command)
+    assert (status, out) == (2, "")
+    assert "there is no service folder at gt-data; name it with --root" in err
+    assert not list(tmp_path.iterdir())
 
 
 def test_no_wait_returns_and_the_job_goes_on_later(cli):
@@ -68,6 +88,8 @@ def test_a_stopped_job_keeps_its_lines(cli, tmp_path):
     assert status == 0, err
     told = json.loads(out)
     assert told["status"] == "Stopped"
+    path = told["output"].removeprefix("s3://")
+    assert f"output manifest: gt-data/{path}\n" in cli("status")[1]
     lines = (tmp_path / "gt-data" / told["output"].removeprefix("s3://")).read_text().splitlines()
     assert len(lines) == 2
 
@@ -84,14 +106,20 @@ def test_an_empty_photograph_folder_is_one_sentence_and_status_3(cli, tmp_path):
     [
         (("launch",), 2, "name the photographs"),
         (("launch", "photos"), 2, "--labels"),
-        (("launch", "photos", "--labels", "degu,degu"), 2, "degu"),
-        (("launch", "photos", "--labels", "a", "--workers", "robots"), 2, "workers.kind"),
+        (("launch", "photos", "--labels", "degu,degu"), 2, "--labels: "),
+        (
+            ("launch", "photos", "--labels", "a", "--workers", "robots"),
+            2,
+            "--workers: is people or simulated",
+        ),
+        (("launch", "photos", "--labels", "a", "--to", "tiff"), 2, "--to: is recordio, image or"),
+        (("launch", "photos", "--labels", ","), 2, "--labels"),
+        (("launch", "photos", "--labels", "a", "--workers-per-object", "12"), 2, "--workers-per-o"),
+        (("launch", "photos", "--labels", "a", "--workers-per-object", "0"), 2, "--workers-per-o"),
+        (("launch", "photos", "--labels", "a", "--set", "job.attribute=?"), 2, "job.attribute"),
         (("launch", "photos", "--labels", "a", "--workers", "simulated"), 2, "--truth"),
         (("launch", "photos", "--labels", "a", "--set", "job.worker=3"), 2, "job.workers"),
         (("launch", "photos", "--labels", "a", "--settings", "no.toml"), 2, "no.toml"),
-        (("status", "no-such-job"), 5, "no-such-job"),
-        (("status",), 2, "no labeling jobs yet"),
-        (("stop", "no-such-job"), 5, "no-such-job"),
         (("convert", "no.manifest", "--out", "channels"), 4, "no.manifest"),
         (("convert", "no.manifest", "--out", "c", "--on-bad-line", "guess"), 2, "stop or skip"),
     ],
@@ -101,6 +129,18 @@ def test_what_cannot_be_done_is_one_sentence_and_its_status(cli, arguments, stat
     assert (got, out) == (status, "")
     assert said in err.splitlines()[-1]
     assert "Traceback" not in err
+
+
+def test_a_service_without_the_job_is_one_sentence(cli):
+    cli("invite", "anna")  # makes the service's folder
+    for arguments, status, said in (
+        (("status", "no-such-job"), 5, "no-such-job"),
+        (("status",), 2, "no labeling jobs yet"),
+        (("stop", "no-such-job"), 5, "no-such-job"),
+    ):
+        got, out, err = cli(*arguments)
+        assert (got, out) == (status, "")
+        assert said in err.splitlines()[-1]
 
 
 def test_init_writes_settings_that_load_and_never_overwrites_them(cli, tmp_path):
@@ -131,7 +171,8 @@ def test_help_needs_nothing_heavy():
     assert "launch" in done.stdout
 
 
-def test_ctrl_c_leaves_the_job_and_says_how_to_go_on(tmp_path):
+@pytest.mark.parametrize("told_to_end", [signal.SIGINT, signal.SIGTERM])
+def test_ctrl_c_leaves_the_job_and_says_how_to_go_on(tmp_path, told_to_end):
     command = [sys.executable, "-m", "gt_workflow"]
     subprocess.run([*command, "demo", "demo", "--count", "2"], cwd=tmp_path, check=True)
     launch = [*command, "launch", "demo/photographs", "--labels", "degu"]
@@ -140,7 +181,7 @@ def test_ctrl_c_leaves_the_job_and_says_how_to_go_on(tmp_path):
         for line in process.stderr:
             told.append(line)
             if line.startswith("draw the boxes here"):
-                process.send_signal(signal.SIGINT)
+                process.send_signal(told_to_end)
     assert process.returncode == 130, told
     assert "Go on with the same command" in told[-1]
     listed = subprocess.run(

@@ -27,12 +27,15 @@ _LOCKS = 64
 class FolderBuckets:
     """The buckets of one folder."""
 
-    def __init__(self, root: Path) -> None:
-        """Open the folder, creating it and its `.gt` where missing."""
+    def __init__(self, root: Path, own: Path | None = None) -> None:
+        """Open the folder, creating it and its `.gt` where missing.
+
+        With `own` given what would be in `.gt` is there; for reading alone, without a trace.
+        """
         with translated(str(root)):
             root.mkdir(parents=True, exist_ok=True)
             self.root = root.resolve(strict=True)
-            self.own = self.root / ".gt"
+            self.own = own or self.root / ".gt"
             for name in ("tmp", "locks", "odd", "uploads"):
                 (self.own / name).mkdir(parents=True, exist_ok=True)
             _sweep(self.own / "tmp")

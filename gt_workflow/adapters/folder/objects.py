@@ -53,9 +53,9 @@ _READ_BYTES = 1 << 20
 class FolderObjects(FolderBuckets):
     """The object store over one folder; for many threads, and for several processes at once."""
 
-    def __init__(self, root: Path) -> None:
-        """Open the folder, creating it and its `.gt` where missing."""
-        super().__init__(root)
+    def __init__(self, root: Path, own: Path | None = None) -> None:
+        """Open the folder, creating it and its `.gt` (or `own`, to read alone) where missing."""
+        super().__init__(root, own)
         self.uploads = FolderUploads(self.own, writer=self.writer)
 
     def head(self, bucket: str, key: str) -> Object:
