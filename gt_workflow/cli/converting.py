@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import shlex
 from pathlib import Path
 from typing import Any
 
 from gt_workflow import wiring
 from gt_workflow.cli import show
 from gt_workflow.config import Settings
-from gt_workflow.errors import UsageError
+from gt_workflow.errors import DataError, UsageError
 from gt_workflow.workflow import convert as stage
 
 
@@ -45,13 +46,31 @@ def convert(
             progress=narrator,
         )
         if dry_run:
-            show.data(planned.to_dict())
+            show.data(show.hyphened(planned.to_dict()))
             return
-        receipt = stage.run(planned, storage=wired.storage, progress=narrator)
+        try:
+            receipt = stage.run(planned, storage=wired.storage, progress=narrator)
+        except stage.MissingImageError as error:
+            raise _with_place(error, wired) from None
     if as_json:
-        show.data(receipt.to_dict())
+        show.data(show.receipt(receipt))
     else:
         show.channels(receipt, wired.path)
+
+
+def _with_place(error: stage.MissingImageError, wired: wiring.Local) -> DataError:
+    """Say where a missing image was looked for, and how the bucket's images come there."""
+    uri = error.source_ref
+    if not uri.startswith("s3://"):
+        return error
+    bucket = uri.removeprefix("s3://").partition("/")[0]
+    copying = shlex.join(("aws", "s3", "sync", f"s3://{bucket}", wired.path(f"s3://{bucket}")))
+    return DataError(
+        f"{error.reason}. It was looked for at {wired.path(uri)}; images that are elsewhere have "
+        f"to be copied there first, for instance with: {copying}",
+        uri=error.uri,
+        line=error.line,
+    )
 
 
 def draw_demo(folder: Path, *, count: int, seed: int, as_json: bool) -> None:

@@ -21,6 +21,7 @@ from gt_workflow.errors import (
 )
 from gt_workflow.workflow import contributions, convert, follow, templates
 from gt_workflow.workflow import launch as stage
+from gt_workflow.workflow.sources import MANIFEST_SUFFIXES, is_manifest
 
 
 def write_settings_file(path: Path) -> None:
@@ -69,9 +70,10 @@ def launch(settings: Settings, *, waits: bool, as_json: bool) -> None:
                 ground_truth=running.ground_truth,
                 progress=narrator,
             )
-            show.note(
-                f"labeling job {planned.name} {'created' if new else 'was there; going on with it'}"
-            )
+            _tell_report(planned, wired)
+            over = follow.look(planned.name, ground_truth=running.ground_truth, clock=wired.clock)
+            there = "was done already" if over.over else "was there; going on with it"
+            show.note(f"labeling job {planned.name} {'created' if new else there}")
             if not waits:
                 _tell_created(settings, planned.name, new=new, as_json=as_json)
                 return
@@ -90,7 +92,7 @@ def launch(settings: Settings, *, waits: bool, as_json: bool) -> None:
         names.get(worker, worker): {"tasks": tasks, "boxes": drawn.boxes[worker]}
         for worker, tasks in sorted(drawn.tasks.items(), key=lambda item: names.get(*item[:1] * 2))
     }
-    summary = {"job": end.to_dict(), "workers": by_worker, "channels": result.to_dict()}
+    summary = {"job": end.to_dict(), "workers": by_worker, "channels": show.receipt(result)}
     if as_json:
         show.data(summary)
     else:
@@ -98,6 +100,12 @@ def launch(settings: Settings, *, waits: bool, as_json: bool) -> None:
 
 
 def _plan(settings: Settings, wired: wiring.Local, narrator: show.Narrator) -> stage.LaunchPlan:
+    source = settings.photographs
+    if source and Path(source).is_file() and not is_manifest(source):
+        raise UsageError(
+            f"{source} is no source of photographs; name a folder, an s3:// prefix or a manifest "
+            f"(a file that ends in {', '.join(MANIFEST_SUFFIXES)})"
+        )
     planned = stage.plan(
         settings,
         place=wired.place,
@@ -204,14 +212,29 @@ def _finish(
 def _tell_photographs(planned: stage.LaunchPlan) -> None:
     """Say what becomes of the photographs, with the reason for each that is left out."""
     counts = planned.ingest.counts()
-    others = [f"{counts[key]} {key}" for key in counts if key != "photographs" and counts[key]]
-    show.note(f"{counts['photographs']} photographs" + "".join(f", {other}" for other in others))
+    told = (
+        (counts["converted"], f"{counts['converted']} of them converted"),
+        (counts["in-place"], f"{counts['in-place']} labelled where they are"),
+        (counts["duplicates"], show.count(counts["duplicates"], "duplicate")),
+        (counts["rejected"], f"{counts['rejected']} rejected"),
+        (counts["skipped"], f"{show.count(counts['skipped'], 'other file')} skipped"),
+    )
+    others = [text for number, text in told if number]
+    show.note(", ".join((show.count(counts["photographs"], "photograph"), *others)))
     if any(entry.kept for entry in planned.ingest.duplicates):
         show.note("  duplicates are labelled like all others; --duplicates drop leaves them out")
     for entry in planned.ingest.rejected[:20]:
         show.note(f"  rejected {entry.name}: {entry.reason}")
     if len(planned.ingest.rejected) > 20:
         show.note(f"  and {len(planned.ingest.rejected) - 20} more, all in the report")
+
+
+def _tell_report(planned: stage.LaunchPlan, wired: wiring.Local) -> None:
+    """Name the report, if it tells more than that all is well."""
+    counts = planned.ingest.counts()
+    if counts["rejected"] or counts["converted"]:
+        report = wired.path(planned.ingest.settings.report)
+        show.note(f"what became of each photograph: {report}")
 
 
 def _tell_created(settings: Settings, name: str, *, new: bool, as_json: bool) -> None:
@@ -230,15 +253,17 @@ def _tell_end(
     wired: wiring.Local,
 ) -> None:
     """Tell the whole story in a few lines."""
+    simulated = any(worker.startswith("simulated-") for worker in by_worker)
     show.line(
-        f"labeling job {end.name} {end.status}: {end.human} by people, {end.machine} by machine, "
+        f"labeling job {end.name} {end.status}: {end.human} by "
+        f"{'workers' if simulated else 'people'}, {end.machine} by machine, "
         f"{end.failed} failed, {end.left} not reached"
     )
     show.line(f"output manifest: {wired.path(end.output_uri or '')}")
     show.line(
         "boxes drawn: "
         + ", ".join(
-            f"{worker} {did['boxes']} on {did['tasks']} photographs"
+            f"{worker} {did['boxes']} on {show.count(did['tasks'], 'photograph')}"
             for worker, did in by_worker.items()
         )
     )

@@ -38,6 +38,27 @@ def data(value: Any) -> None:
     print(text.encode(errors="backslashreplace").decode())  # noqa: T201 - this is the printer
 
 
+def hyphened(value: Any) -> Any:
+    """Write the keys of what is printed as `gt.toml` writes them; names of classes are no keys."""
+    if isinstance(value, dict):
+        return {
+            key.replace("_", "-"): dict(part) if key == "boxes_by_class" else hyphened(part)
+            for key, part in value.items()
+        }
+    return [hyphened(part) for part in value] if isinstance(value, list) else value
+
+
+def receipt(made: ConvertReceipt) -> dict[str, Any]:
+    """Return what a conversion did, for JSON; `report` is null if nothing had to be done."""
+    found: dict[str, Any] = hyphened({"report": None} | made.to_dict())
+    return found
+
+
+def count(number: int, noun: str) -> str:
+    """Write a number and what is counted: 1 photograph, 2 photographs."""
+    return f"{number} {noun}" if number == 1 else f"{number} {noun}s"
+
+
 def line(text: str = "") -> None:
     """Print one line of the answer on stdout."""
     print(plain(text))  # noqa: T201 - this is the printer
@@ -96,6 +117,8 @@ class Narrator:
         )
 
     def _draw(self, stage: str, done: int, total: int, detail: str) -> None:
+        if not done and not total:
+            return  # nothing is known yet, so there is nothing to say
         if self._bars is not None:
             if stage not in self._tasks:
                 self._tasks[stage] = self._bars.add_task(stage, total=total or None, detail="")
@@ -151,5 +174,5 @@ def channels(receipt: ConvertReceipt, path: Callable[[str], str]) -> None:
         line(f"channel {form}: {counts}: {path(uri)}{known}")
     for warning in receipt.warnings:
         note(f"warning: {warning}")
-    if receipt.report:
+    if receipt.report and receipt.left_out:
         line(f"left out, and why: {path(receipt.report)}")

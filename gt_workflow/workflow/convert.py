@@ -21,14 +21,22 @@ from gt_workflow.core.split import SIDES
 from gt_workflow.errors import DataError
 from gt_workflow.ports import Progress, Storage
 from gt_workflow.workflow.channels import receipts
-from gt_workflow.workflow.channels.packing import STEP, Packed, pack, refusal
+from gt_workflow.workflow.channels.packing import STEP, MissingImageError, Packed, pack, refusal
 from gt_workflow.workflow.channels.plan import ConvertPlan, ConvertReceipt, ConvertSettings
 from gt_workflow.workflow.channels.report import Event, Spool, write_report
 from gt_workflow.workflow.channels.samples import Rules, Samples, snapshot
 from gt_workflow.workflow.channels.survey import side_of, survey
 from gt_workflow.workflow.channels.writers import open_writer
 
-__all__ = ["ConvertPlan", "ConvertReceipt", "ConvertSettings", "examine", "plan", "run"]
+__all__ = [
+    "ConvertPlan",
+    "ConvertReceipt",
+    "ConvertSettings",
+    "MissingImageError",
+    "examine",
+    "plan",
+    "run",
+]
 
 
 def plan(settings: ConvertSettings, *, storage: Storage, progress: Progress) -> ConvertPlan:
@@ -172,6 +180,7 @@ def run(plan: ConvertPlan, *, storage: Storage, progress: Progress) -> ConvertRe
         unchanged=tuple(standing),
         report=report,
         refused=len(packed.refused),
+        left_out=len(samples.events) + len(packed.refused),
         warnings=packed.warnings(plan),
     )
 

@@ -45,3 +45,30 @@ def test_channels_that_fail_after_labeling_leave_the_labels(cli, tmp_path):
     status, _, err = cli(*launch, "--out", "other")
     assert status == 0, err
     assert (tmp_path / "other" / "recordio" / "channel.json").is_file()
+
+
+def test_images_that_are_elsewhere_have_to_be_copied_first(cli, tmp_path):
+    metadata = {
+        "type": "groundtruth/object-detection",
+        "class-map": {"0": "degu"},
+        "objects": [{"confidence": 0.9}],
+        "human-annotated": "yes",
+        "creation-date": "2026-01-01T00:00:00",
+        "job-name": "labeling-job/elsewhere",
+    }
+    box = {"class_id": 0, "left": 1, "top": 1, "width": 5, "height": 5}
+    boxes = {"image_size": [{"width": 9, "height": 9, "depth": 3}], "annotations": [box]}
+    lines = [
+        {"source-ref": f"s3://far/a/{n}.jpg", "boxes": boxes, "boxes-metadata": metadata}
+        for n in range(6)
+    ]
+    (tmp_path / "o.manifest").write_text("".join(json.dumps(line) + "\n" for line in lines))
+    status, out, err = cli("convert", "o.manifest", "--out", "channels")
+    assert (status, out) == (3, "")
+    assert "looked for at gt-data/far/a/0.jpg" in err
+    assert "aws s3 sync s3://far gt-data/far" in err
+    assert not (tmp_path / "gt-data").exists()
+    status, out, err = cli("convert", "o.manifest", "--out", "channels", "--dry-run")
+    assert status == 0, err
+    assert json.loads(out)["label-width"] == 7
+    assert json.loads(out)["train"]["boxes-by-class"] == {"degu": json.loads(out)["train"]["boxes"]}

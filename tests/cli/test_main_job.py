@@ -7,6 +7,7 @@ import re
 import signal
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 
@@ -34,6 +35,14 @@ def test_the_main_job_end_to_end_and_a_second_run_finds_it_done(cli, tmp_path):
     again = json.loads(out)
     assert again["job"]["name"] == told["job"]["name"]
     assert sorted(again["channels"]["unchanged"]) == ["image", "manifest", "recordio"]
+    assert "was done already" in err
+    assert again["channels"]["report"] is None
+    assert not [key for key in (*again["channels"], *again["job"]) if "_" in key]
+    _, out, err = cli(*launch[:-1], "--out", "others")
+    assert "6 by workers" in out
+    assert "left out, and why" not in out
+    assert "labeling: 0 (" not in err
+    assert "reading the manifest: 0" not in err
     status, out, _ = cli("list", "--json")
     assert [job["name"] for job in json.loads(out)["jobs"]] == [told["job"]["name"]]
 
@@ -120,11 +129,13 @@ def test_an_empty_photograph_folder_is_one_sentence_and_status_3(cli, tmp_path):
         (("launch", "photos", "--labels", "a", "--workers", "simulated"), 2, "--truth"),
         (("launch", "photos", "--labels", "a", "--set", "job.worker=3"), 2, "job.workers"),
         (("launch", "photos", "--labels", "a", "--settings", "no.toml"), 2, "no.toml"),
+        (("launch", "notes.txt", "--labels", "a"), 2, "name a folder, an s3:// prefix or a man"),
         (("convert", "no.manifest", "--out", "channels"), 4, "no.manifest"),
         (("convert", "no.manifest", "--out", "c", "--on-bad-line", "guess"), 2, "stop or skip"),
     ],
 )
 def test_what_cannot_be_done_is_one_sentence_and_its_status(cli, arguments, status, said):
+    Path("notes.txt").write_text("the cage was cleaned")
     got, out, err = cli(*arguments)
     assert (got, out) == (status, "")
     assert said in err.splitlines()[-1]

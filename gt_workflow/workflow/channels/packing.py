@@ -105,18 +105,28 @@ def _why(error: RasterError | RefusedError | ObjectNotFoundError) -> str:
     return str(error) if isinstance(error, RasterError) else error.reason
 
 
+class MissingImageError(DataError):
+    """An image is not where the storage has its objects; `source_ref` says which."""
+
+    source_ref = ""
+
+
 def refusal(plan: ConvertPlan, packed: Packed) -> DataError | None:
     """Say why no channel may appear, if so."""
     settings = plan.settings
     if packed.refused and settings.on_bad_line == "stop":
         first = packed.refused[0]
-        return DataError(
+        kind = DataError if first.why else MissingImageError
+        error = kind(
             f"{first.source_ref}: {first.why or 'there is no such image'}. Of this manifest's "
             f"images {len(packed.refused)} cannot be used; {settings.folder}/report.json names "
             "them. Repair them, or leave them out with --on-bad-line skip",
             uri=settings.manifest,
             line=first.line,
         )
+        if isinstance(error, MissingImageError):
+            error.source_ref = first.source_ref or ""
+        return error
     for side in SIDES:
         if not packed.sides[side].images:
             return DataError(

@@ -141,6 +141,7 @@ class ConvertReceipt:
     report: str | None
     warnings: tuple[str, ...]
     refused: int = 0
+    left_out: int = 0  # entries of the report: lines, boxes and images
 
     def to_dict(self) -> dict[str, Any]:
         """Give the receipt for JSON; `report` is absent if nothing had to be done."""
