@@ -164,6 +164,7 @@ def test_adjust_and_verify_tasks_carry_the_boxes_of_the_earlier_job(house):
     [
         ("GET", "me"),
         ("GET", "jobs"),
+        ("GET", "jobs/instructions?job_arn=x"),
         ("GET", "tasks"),
         ("POST", "tasks/accept"),
         ("GET", "tasks/1"),
@@ -638,6 +639,7 @@ def test_every_file_the_page_names_is_served_with_its_type(house):
     types = {"js": "text/javascript; charset=utf-8", "css": "text/css; charset=utf-8"}
     types["svg"] = "image/svg+xml"
     names = ["main.js", "start.js", "task.js", "editor.js", "model.js", "geometry.js"]
+    names.append("instructions.js")
     for name in [*names, "api.js", "dom.js", "style.css", "icon.svg"]:
         reply = house.call("GET", f"/_/static/{name}")
         assert (reply.status, reply.headers["content-type"]) == (200, types[name.split(".")[1]])

@@ -21,7 +21,7 @@ from gt_workflow.service.labeling import states, views
 from gt_workflow.service.labeling.clockwork import Clockwork
 from gt_workflow.service.labeling.handout import Handout
 from gt_workflow.service.labeling.records import Offer, Task, parse_request
-from gt_workflow.service.store import Store, jobs, tags
+from gt_workflow.service.store import Store, jobs, tags, worker_teams
 
 # `list` is the name of a method below, as in AWS's API.
 Dicts: TypeAlias = list[dict[str, Any]]
@@ -213,6 +213,14 @@ class Jobs:
         """
         return self._handout.offers(worker_id)
 
+    def template_uri(self, worker_id: str, arn: str) -> str:
+        """Return where the worker template of a job of the worker's teams is, else not found."""
+        with self._store.read() as connection:
+            row = connection.execute(_TEMPLATE, {"arn": arn, "worker": worker_id}).first()
+        if row is None:
+            raise not_found("There is no such job for you.")
+        return parse_request(row.request).human.ui["UiTemplateS3Uri"]
+
     def accept(self, worker_id: str, *, job_arn: str | None = None) -> Task | None:
         """Hand the worker the next object, of one job or of the oldest that has one; else None.
 
@@ -272,6 +280,12 @@ class Jobs:
 _PROGRESS = select(
     (jobs.c.human_labeled + jobs.c.machine_labeled).label("labeled"), jobs.c.failed, jobs.c.total
 ).where(jobs.c.arn == bindparam("arn"))
+
+_TEMPLATE = (
+    select(jobs.c.request)
+    .join(worker_teams, worker_teams.c.workteam_arn == jobs.c.workteam_arn)
+    .where(jobs.c.arn == bindparam("arn"), worker_teams.c.worker_id == bindparam("worker"))
+)
 
 
 def _unknown(name: str) -> Exception:

@@ -7,6 +7,7 @@ one place where a refusal gets its HTTP status.
 
     GET  api/me                     who the token belongs to
     GET  api/jobs                   jobs of the worker's teams, with what is available in each
+    GET  api/jobs/instructions      ?job_arn=...: what the job's worker template says, as blocks
     GET  api/tasks                  tasks that the worker holds
     POST api/tasks/accept           {job_arn?} → {task}; task is null if there is none
     GET  api/tasks/ID               one task that the worker holds
@@ -26,6 +27,8 @@ from typing import Any, BinaryIO, Final
 import msgspec
 from anyio import CapacityLimiter
 from anyio.to_thread import run_sync
+from gt_workflow.errors import GtWorkflowError, ObjectNotFoundError
+from gt_workflow.ports import Clock, Storage
 from starlette.applications import Starlette
 from starlette.concurrency import iterate_in_threadpool, run_in_threadpool
 from starlette.exceptions import HTTPException
@@ -34,10 +37,9 @@ from starlette.responses import RedirectResponse, Response, StreamingResponse
 from starlette.routing import BaseRoute, Mount, Route
 from starlette.types import Receive, Scope, Send
 
-from gt_workflow.errors import GtWorkflowError, ObjectNotFoundError
-from gt_workflow.ports import Clock, Storage
 from gt_workflow.service.faults import Fault, invalid, not_found
 from gt_workflow.service.labeling.jobs import Jobs, Offer, Task
+from gt_workflow.service.portal import instructions
 from gt_workflow.service.portal.image_links import ImageLinks, Seal
 from gt_workflow.service.portal.page import Guarded, page_routes
 from gt_workflow.service.portal.workers import Worker, Workers
@@ -62,7 +64,7 @@ _log = logging.getLogger(__name__)
 
 @dataclass(frozen=True, slots=True)
 class _Call:
-    """One authenticated request; `body` is what its JSON says, None for a GET."""
+    """One authenticated request; `body` is what its JSON says; for a GET, its query."""
 
     worker: Worker
     task_id: str
@@ -74,7 +76,7 @@ def routes(
 ) -> list[BaseRoute]:
     """Return the portal as routes for the service's application; `secret` signs image links."""
     links = ImageLinks(secret=secret, clock=clock)
-    api = _TaskApi(jobs=jobs, workers=workers, clock=clock, links=links)
+    api = _TaskApi(jobs=jobs, workers=workers, storage=storage, clock=clock, links=links)
     images = _Images(jobs=jobs, storage=storage, links=links)
     portal = Starlette(
         routes=[
@@ -93,8 +95,11 @@ def routes(
 
 
 class _TaskApi:
-    def __init__(self, *, jobs: Jobs, workers: Workers, clock: Clock, links: ImageLinks) -> None:
+    def __init__(
+        self, *, jobs: Jobs, workers: Workers, storage: Storage, clock: Clock, links: ImageLinks
+    ) -> None:
         self._jobs = jobs
+        self._storage = storage
         self._workers = workers
         self._clock = clock
         self._links = links
@@ -106,6 +111,7 @@ class _TaskApi:
         return [
             self._route("GET", "me", self._me),
             self._route("GET", "jobs", self._offers),
+            self._route("GET", "jobs/instructions", self._instructions),
             self._route("GET", "tasks", self._held),
             self._route("POST", "tasks/accept", self._accept),
             self._route("GET", "tasks/{task_id}", self._task),
@@ -131,7 +137,7 @@ class _TaskApi:
             scheme, _, token = request.headers.get("authorization", "").partition(" ")
             if scheme.lower() != "bearer":
                 raise _no_token()
-            body = await _json(request) if request.method == "POST" else None
+            body = await _json(request) if request.method == "POST" else dict(request.query_params)
             task_id = request.path_params.get("task_id", "")
             done = await run_sync(work, token, task_id, body, limiter=self._threads)
             return _answer(done)
@@ -145,6 +151,11 @@ class _TaskApi:
 
     def _offers(self, call: _Call) -> dict[str, Any]:
         return {"jobs": [self._offer_json(offer) for offer in self._jobs.offers(call.worker.id)]}
+
+    def _instructions(self, call: _Call) -> dict[str, Any]:
+        arn = _text(call.body, "job_arn", limit=2048) or ""
+        uri = self._jobs.template_uri(call.worker.id, arn)
+        return {"blocks": instructions.read(self._storage, uri)}
 
     def _held(self, call: _Call) -> dict[str, Any]:
         held = self._jobs.held(call.worker.id)

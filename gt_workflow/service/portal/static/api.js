@@ -19,6 +19,9 @@ export class Api {
 
   jobs = async () => (await this.#call("GET", "jobs")).jobs;
 
+  instructions = async (jobArn) =>
+    (await this.#call("GET", `jobs/instructions?job_arn=${encodeURIComponent(jobArn)}`)).blocks;
+
   held = async () => (await this.#call("GET", "tasks")).tasks;
 
   accept = async (jobArn) =>

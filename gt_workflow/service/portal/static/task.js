@@ -3,6 +3,7 @@
 import { button, colour, h, key } from "./dom.js";
 import { Editor } from "./editor.js";
 import { moved, resized } from "./geometry.js";
+import { Instructions } from "./instructions.js";
 import { Drawing, duration, verdict } from "./model.js";
 
 const HURRY = 60; // seconds of the lease at which its clock turns to a warning
@@ -28,6 +29,7 @@ const HELP = [
   ["N", "nothing to label in this image"],
   ["wheel, + and −", "zoom; F fits the image again"],
   ["Space + drag", "move the image"],
+  ["I", "show or hide the instructions"],
   ["Enter", "submit"],
   ["Esc", "let go: stop drawing, deselect"],
 ];
@@ -131,6 +133,7 @@ export function taskView(app, { api, worker, task, refused, say, next, home }) {
   const submit = button({ class: "primary wide", onclick: send }, "Submit", key("Enter"));
   const clock = h("span", { class: "clock", title: "Time left for this image" });
   const place = h("div", { class: "place" }, editor.element);
+  const instructions = new Instructions({ api, worker, task });
   const help = helpDialog();
   const decline = declineDialog((reason) =>
     finish(() => api.decline(task.id, reason), "Declined. Here is the next image."));
@@ -155,8 +158,10 @@ export function taskView(app, { api, worker, task, refused, say, next, home }) {
         h("progress", { max: Math.max(total, 1), value: labeled + failed })),
       clock,
       h("span", { class: "quiet clip" }, worker.name),
+      instructions.button,
       button({ onclick: () => help.showModal(), title: "Keys and mouse" }, "Keys", key("?"))),
     h("main", { class: "bench" },
+      instructions.element,
       place,
       h("aside", { class: "panel" },
         task.description ? h("p", { class: "description" }, task.description) : null,
@@ -298,6 +303,7 @@ export function taskView(app, { api, worker, task, refused, say, next, home }) {
   const plain = {
     Enter: send,
     "?": () => help.showModal(),
+    i: () => instructions.toggle(),
     f: () => editor.fit(),
     "+": () => editor.zoom(1.25),
     "=": () => editor.zoom(1.25),
