@@ -187,8 +187,9 @@ def _work(told: dict[str, Any], *, seconds: float, workers: int) -> float:
 
     def labour(number: int) -> None:
         client = TaskClient(told["address"], token)
+        task = None
         while not halt.is_set():
-            task = client.accept(None)
+            task = task or client.accept(None)
             if task is None:  # the batch's last objects are in other hands
                 halt.wait(0.005)
                 continue
@@ -196,7 +197,7 @@ def _work(told: dict[str, Any], *, seconds: float, workers: int) -> float:
             box = {"label": "degu", "left": 10, "top": 10, "width": 50, "height": 40}
             properties = {"width": image["width"], "height": image["height"]}
             content = {"boundingBoxes": [box], "inputImageProperties": properties}
-            client.submit(task["id"], {"boundingBox": content})
+            task = client.submit(task["id"], {"boundingBox": content}, then="any")
             done[number] += 1
 
     with ThreadPoolExecutor(workers) as pool:

@@ -64,9 +64,18 @@ class TaskClient:
         task: dict[str, Any] = self._call("task", "GET", f"tasks/{_segment(task_id)}")["task"]
         return task
 
-    def submit(self, task_id: str, answer: dict[str, Any]) -> None:
-        """Answer a task; it is stored when this returns."""
-        self._call("submit", "POST", f"tasks/{_segment(task_id)}/submit", answer)
+    def submit(
+        self, task_id: str, answer: dict[str, Any], *, then: str | None = None
+    ) -> dict[str, Any] | None:
+        """Answer a task; it is stored when this returns.
+
+        With `then` (a job's ARN, or `any`) the next task is accepted in the same request and
+        returned; None if there is none.
+        """
+        query = "" if then is None else f"?then={quote(then, safe='')}"
+        told = self._call("submit", "POST", f"tasks/{_segment(task_id)}/submit{query}", answer)
+        following: dict[str, Any] | None = told.get("task")
+        return following
 
     def give_back(self, task_id: str) -> None:
         """Return a task unanswered."""

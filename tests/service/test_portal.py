@@ -672,3 +672,16 @@ def test_answers_of_the_api_are_not_kept_by_anyone(house):
     assert house.call("GET", "/_/api/me", token=house.worker()).headers["cache-control"] == (
         "no-store"
     )
+
+
+def test_the_next_task_comes_with_the_acknowledgement(house):
+    token = house.worker()
+    house.job(objects=2)
+    task = house.accept(token)
+    path = f"/_/api/tasks/{task['id']}/submit?then=any"
+    reply = house.call("POST", path, token=token, body=answer(box()))
+    assert reply.status == 200
+    following = reply.json()["task"]
+    assert following["id"] != task["id"]
+    path = f"/_/api/tasks/{following['id']}/submit?then=arn:of-no-job"
+    assert house.call("POST", path, token=token, body=answer(box())).json()["task"] is None

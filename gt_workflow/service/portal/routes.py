@@ -11,7 +11,8 @@ one place where a refusal gets its HTTP status.
     GET  api/tasks                  tasks that the worker holds
     POST api/tasks/accept           {job_arn?} → {task}; task is null if there is none
     GET  api/tasks/ID               one task that the worker holds
-    POST api/tasks/ID/submit        the answer, in Ground Truth's form
+    POST api/tasks/ID/submit        the answer, in Ground Truth's form; with ?then=any or a job's
+                                    ARN the next task comes back with the acknowledgement
     POST api/tasks/ID/return        {}
     POST api/tasks/ID/decline       {reason}
     GET  image/ID?...               the image; see `image_links`
@@ -27,8 +28,6 @@ from typing import Any, BinaryIO, Final
 import msgspec
 from anyio import CapacityLimiter
 from anyio.to_thread import run_sync
-from gt_workflow.errors import GtWorkflowError, ObjectNotFoundError
-from gt_workflow.ports import Clock, Storage
 from starlette.applications import Starlette
 from starlette.concurrency import iterate_in_threadpool, run_in_threadpool
 from starlette.exceptions import HTTPException
@@ -37,11 +36,14 @@ from starlette.responses import RedirectResponse, Response, StreamingResponse
 from starlette.routing import BaseRoute, Mount, Route
 from starlette.types import Receive, Scope, Send
 
+from gt_workflow.errors import GtWorkflowError, ObjectNotFoundError
+from gt_workflow.ports import Clock, Storage
 from gt_workflow.service.faults import Fault, invalid, not_found
 from gt_workflow.service.labeling.jobs import Jobs, Offer, Task
 from gt_workflow.service.portal import instructions
 from gt_workflow.service.portal.image_links import ImageLinks, Seal
 from gt_workflow.service.portal.page import Guarded, page_routes
+from gt_workflow.service.portal.recent import Recent
 from gt_workflow.service.portal.workers import Worker, Workers
 
 BODY_LIMIT: Final = 1_000_000  # bytes; 300 boxes are about 25,000
@@ -64,11 +66,15 @@ _log = logging.getLogger(__name__)
 
 @dataclass(frozen=True, slots=True)
 class _Call:
-    """One authenticated request; `body` is what its JSON says; for a GET, its query."""
+    """One authenticated request; `body` is what its JSON says; for a GET, its query.
+
+    `then` is the query's: whose next task is wanted with the answer, a job's ARN or `any`.
+    """
 
     worker: Worker
     task_id: str
     body: Any
+    then: str | None = None
 
 
 def routes(
@@ -106,6 +112,9 @@ class _TaskApi:
         # The database takes one writer at a time: more threads would only wait for each other,
         # and for Python's own lock.
         self._threads = CapacityLimiter(_THREADS)
+        # Asked with every task, and no worse for being a moment old.
+        self._known: Recent[Worker | None] = _Recent(clock)
+        self._progress: Recent[dict[str, int]] = _Recent(clock)
 
     def routes(self) -> list[Route]:
         return [
@@ -126,11 +135,11 @@ class _TaskApi:
     def _endpoint(
         self, act: Callable[[_Call], dict[str, Any]]
     ) -> Callable[[Request], Awaitable[Response]]:
-        def work(token: str, task_id: str, body: Any) -> dict[str, Any]:
-            worker = self._workers.authenticate(token)
+        def work(token: str, task_id: str, body: Any, then: str | None) -> dict[str, Any]:
+            worker = self._known.get(token, self._workers.authenticate)
             if worker is None:
                 raise _no_token()
-            return act(_Call(worker, task_id, body))
+            return act(_Call(worker, task_id, body, then))
 
         async def endpoint(request: Request) -> Response:
             _refuse_other_sites(request)
@@ -139,7 +148,8 @@ class _TaskApi:
                 raise _no_token()
             body = await _json(request) if request.method == "POST" else dict(request.query_params)
             task_id = request.path_params.get("task_id", "")
-            done = await run_sync(work, token, task_id, body, limiter=self._threads)
+            then = request.query_params.get("then")
+            done = await run_sync(work, token, task_id, body, then, limiter=self._threads)
             return _answer(done)
 
         return endpoint
@@ -172,7 +182,16 @@ class _TaskApi:
 
     def _submit(self, call: _Call) -> dict[str, Any]:
         self._jobs.submit(call.worker.id, call.task_id, call.body)
-        return {"id": call.task_id, "state": "submitted"}
+        done = {"id": call.task_id, "state": "submitted"}
+        return done if call.then is None else {**done, "task": self._next(call, call.then)}
+
+    def _next(self, call: _Call, then: str) -> dict[str, Any] | None:
+        """Hand out the task behind an answer; what is against it does not undo the answer."""
+        try:
+            task = self._jobs.accept(call.worker.id, job_arn=None if then == "any" else then)
+        except Fault:
+            return None
+        return None if task is None else self._task_json(call.worker, task)
 
     def _give_back(self, call: _Call) -> dict[str, Any]:
         self._jobs.give_back(call.worker.id, call.task_id)
@@ -196,7 +215,7 @@ class _TaskApi:
             "held": offer.held,
             "workers_per_object": offer.workers_per_object,
             "task_time_limit": offer.task_time_limit,
-            "progress": self._jobs.progress(offer.job_arn),
+            "progress": self._progress.get(offer.job_arn, self._jobs.progress),
         }
 
     def _task_json(self, worker: Worker, task: Task) -> dict[str, Any]:
@@ -216,7 +235,7 @@ class _TaskApi:
             "line": msgspec.Raw(task.line),
             "lease_until": task.lease_until.isoformat(),
             "seconds_left": round(max(left, 0.0), 3),
-            "progress": self._jobs.progress(task.job_arn),
+            "progress": self._progress.get(task.job_arn, self._jobs.progress),
         }
 
 
