@@ -113,8 +113,8 @@ class _TaskApi:
         # and for Python's own lock.
         self._threads = CapacityLimiter(_THREADS)
         # Asked with every task, and no worse for being a moment old.
-        self._known: Recent[Worker | None] = _Recent(clock)
-        self._progress: Recent[dict[str, int]] = _Recent(clock)
+        self._known: Recent[Worker | None] = Recent(clock)
+        self._progress: Recent[dict[str, int]] = Recent(clock)
 
     def routes(self) -> list[Route]:
         return [
