@@ -75,6 +75,7 @@ class Channels(_Section, frozen=True):
 
     forms: tuple[Form, ...] = FORMS
     validation: float = 0.2  # share of origins
+    salt: str = ""  # another text makes another split
     out: str = ""  # a folder or s3:// prefix; empty: beside the job, in the bucket
 
 

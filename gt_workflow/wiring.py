@@ -32,6 +32,7 @@ if TYPE_CHECKING:
     from gt_workflow.adapters.images import PillowImages
     from gt_workflow.adapters.simulated import Tally
     from gt_workflow.adapters.walk import LocalFolders
+    from gt_workflow.core.truth import Truth
     from gt_workflow.service.portal.workers import Workers
     from gt_workflow.service.server import Server
 
@@ -157,11 +158,24 @@ def backend(
         )
 
 
+def truth(settings: Settings, *, wired: Local) -> Truth:
+    """Read what simulated workers know, so that a mistake in it is met before there is a job."""
+    from gt_workflow.adapters.simulated import load_truth
+
+    return load_truth(settings.workers.truth, storage=wired.storage)
+
+
 def simulate(
-    settings: Settings, *, wired: Local, running: Backend, job_name: str, halted: Event
+    settings: Settings,
+    *,
+    known: Truth,
+    wired: Local,
+    running: Backend,
+    job_name: str,
+    halted: Event,
 ) -> Tally:
     """Let simulated workers do a job over the task API; returns when it is over, or `halted`."""
-    from gt_workflow.adapters.simulated import load_truth, run_simulated
+    from gt_workflow.adapters.simulated import run_simulated
     from gt_workflow.core.simulate import Noise
     from gt_workflow.workflow.follow import look
 
@@ -175,7 +189,7 @@ def simulate(
     return run_simulated(
         address=running.address,
         tokens=[running.token(f"simulated-{number + 1}") for number in range(chosen.count)],
-        truth=load_truth(chosen.truth, storage=wired.storage),
+        truth=known,
         noise=Noise(
             position=chosen.position_noise,
             miss=chosen.miss,

@@ -229,6 +229,7 @@ def convert(  # noqa: PLR0913 - one parameter per flag
     ] = "drop",
     root: Root = None,
     settings_file: SettingsFile = None,
+    set_: Set = None,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Print the plan only.")] = False,
     as_json: Json = False,
 ) -> None:
@@ -237,7 +238,7 @@ def convert(  # noqa: PLR0913 - one parameter per flag
 
     settings = _settings(
         settings_file,
-        None,
+        set_,
         {
             "store.root": root,
             "channels.forms": _names(to),

@@ -39,6 +39,7 @@ def convert(
                 attribute=attribute,
                 forms=settings.channels.forms,
                 validation=settings.channels.validation,
+                salt=settings.channels.salt,
                 on_bad_line=on_bad_line,
                 keep_empty=keep_empty,
             ),

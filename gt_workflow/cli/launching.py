@@ -60,6 +60,8 @@ def launch(settings: Settings, *, waits: bool, as_json: bool) -> None:
         planned = _plan(settings, wired, narrator)
         _tell_photographs(planned)
         stage.check_channels(planned.channels_uri, storage=wired.storage)
+        simulated = settings.workers.kind == "simulated"
+        known = wiring.truth(settings, wired=wired) if simulated else None
         with wiring.backend(settings) as running:
             new = stage.run(
                 planned,
@@ -78,7 +80,7 @@ def launch(settings: Settings, *, waits: bool, as_json: bool) -> None:
                 _tell_created(settings, planned.name, new=new, as_json=as_json)
                 return
             try:
-                with _labelers(settings, wired, running, planned.name) as check:
+                with _labelers(settings, wired, running, planned.name, known) as check:
                     end = _follow(planned.name, wired, running, narrator, check)
             except KeyboardInterrupt:
                 raise InterruptedByUserError(
@@ -133,10 +135,10 @@ def _instructions(path: str) -> str:
 
 @contextmanager
 def _labelers(
-    settings: Settings, wired: wiring.Local, running: wiring.Backend, name: str
+    settings: Settings, wired: wiring.Local, running: wiring.Backend, name: str, known: Any
 ) -> Iterator[Any]:
     """Let simulated workers begin, or tell people where to; yields what raises their errors."""
-    if settings.workers.kind == "people":
+    if known is None:
         if not follow.look(name, ground_truth=running.ground_truth, clock=wired.clock).over:
             show.note(f"draw the boxes here: {running.page('me')}")
             show.note("Ctrl-C is safe: the job stays, and the same command goes on with it")
@@ -145,7 +147,13 @@ def _labelers(
     halted = threading.Event()
     with ThreadPoolExecutor(1) as pool:
         work = pool.submit(
-            wiring.simulate, settings, wired=wired, running=running, job_name=name, halted=halted
+            wiring.simulate,
+            settings,
+            known=known,
+            wired=wired,
+            running=running,
+            job_name=name,
+            halted=halted,
         )
         try:
             yield lambda: work.result() if work.done() else None
@@ -188,6 +196,7 @@ def _finish(
                 attribute=settings.job.attribute,
                 forms=settings.channels.forms,
                 validation=settings.channels.validation,
+                salt=settings.channels.salt,
             ),
             storage=wired.storage,
             progress=narrator,

@@ -245,3 +245,12 @@ def test_a_manifest_keeps_its_own_keys(cli, tmp_path):
     for line in output.read_text().splitlines():
         assert '"camera": "K 1", "gps": [1.5, 2]' in line
         assert "boxes" in json.loads(line)
+
+
+def test_a_truth_that_cannot_be_read_is_told_before_there_is_a_job(cli, tmp_path):
+    cli("demo", "demo", "--count", "2")
+    (tmp_path / "demo" / "truth.manifest").write_text("{")
+    status, _, err = cli("launch", "demo/photographs", *SIMULATED)
+    assert status == 3
+    assert "truth.manifest:1" in err.splitlines()[-1]
+    assert not (tmp_path / "gt-data" / ".gt" / "service.sqlite").exists()

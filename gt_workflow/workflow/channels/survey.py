@@ -102,7 +102,7 @@ class Survey:
         if not self.moved and abs(share - self.validation) > _UNEVEN * self.validation:
             found.append(
                 f"validation has {share:.0%} of the images instead of {self.validation:.0%}; "
-                "another salt draws another split"
+                "another salt draws another split (--set channels.salt=TEXT)"
             )
         for origin, to in self.moved.items():
             found.append(f"origin {origin} was moved to {to}, which had no image otherwise")
