@@ -205,7 +205,7 @@ Index(
 
 
 class Store:
-    """A database with the tables above; `write` and `read` are the only ways in."""
+    """A database with the tables above; `write`, `read` and `together` are the only ways in."""
 
     def __init__(self, url: str) -> None:
         """Open (and create where missing) the database at an SQLAlchemy URL."""
@@ -217,6 +217,7 @@ class Store:
             pool_reset_on_return=None,  # `read` and `write` end every transaction themselves
         )
         self._lock = threading.Lock()
+        self._thread = threading.local()  # `shared`: the connection of `together`
         self._sqlite = self._engine.dialect.name == "sqlite"
         if self._sqlite:
             event.listen(self._engine, "connect", _configure_sqlite)
@@ -224,21 +225,17 @@ class Store:
             metadata.create_all(connection)
 
     @contextmanager
-    def write(self, *, durable: bool = True) -> Iterator[Connection]:
-        """Yield a connection in a transaction that commits at a clean exit, else rolls back.
-
-        With `durable` false a power cut (not a killed process) may take the transaction back,
-        together with all after it up to the next durable one: for leases, which cost a second
-        request if they are lost, and make a hand-out wait for no disk.
-        """
+    def write(self) -> Iterator[Connection]:
+        """Yield a connection in a transaction that commits at a clean exit, else rolls back."""
+        shared = self._shared()
+        if shared is not None:
+            with _savepoint(shared):
+                yield shared
+            return
         with self._lock, self._engine.connect() as connection:
-            if self._sqlite:
-                level = "FULL" if durable else "NORMAL"
-                connection.exec_driver_sql(f"PRAGMA synchronous={level}")
             # pysqlite begins a transaction only at the first write, which would let two
             # processes read the same state and then both act on it.
-            if self._sqlite:
-                connection.exec_driver_sql("BEGIN IMMEDIATE")
+            self._begin(connection, "BEGIN IMMEDIATE")
             try:
                 yield connection
             except BaseException:
@@ -254,13 +251,40 @@ class Store:
     @contextmanager
     def read(self) -> Iterator[Connection]:
         """Yield a connection that sees one consistent state and changes nothing."""
+        shared = self._shared()
+        if shared is not None:
+            yield shared
+            return
         with self._engine.connect() as connection:
-            if self._sqlite:
-                connection.exec_driver_sql("BEGIN")
+            self._begin(connection, "BEGIN")
             try:
                 yield connection
             finally:
                 connection.rollback()
+
+    @contextmanager
+    def together(self) -> Iterator[None]:
+        """Commit what this thread reads and writes inside as one: the disk is waited for once.
+
+        A `write` that fails inside is undone alone. Nothing of it holds before the clean exit,
+        so nobody may be told earlier that it does.
+        """
+        with self.write() as connection:
+            self._thread.shared = connection
+            try:
+                yield
+            finally:
+                self._thread.shared = None
+
+    def _shared(self) -> Connection | None:
+        shared: Connection | None = getattr(self._thread, "shared", None)
+        return shared
+
+    def _begin(self, connection: Connection, sqlite: str) -> None:
+        """Begin a transaction, also for statements that run on the driver itself."""
+        connection.begin()
+        if self._sqlite:
+            _run(connection, sqlite)
 
     def close(self) -> None:
         """Fold the write-ahead log back into the database and release the file."""
@@ -269,6 +293,25 @@ class Store:
             with suppress(OperationalError), self._engine.connect() as connection:
                 connection.execute(text("PRAGMA wal_checkpoint(TRUNCATE)"))
         self._engine.dispose()
+
+
+@contextmanager
+def _savepoint(connection: Connection) -> Iterator[None]:
+    _run(connection, "SAVEPOINT one_write")
+    try:
+        yield
+    except BaseException:
+        _run(connection, "ROLLBACK TO SAVEPOINT one_write")
+        _run(connection, "RELEASE SAVEPOINT one_write")
+        raise
+    _run(connection, "RELEASE SAVEPOINT one_write")
+
+
+def _run(connection: Connection, sql: str) -> None:
+    """Run a statement on the driver itself, see `prepared`."""
+    cursor = connection.connection.cursor()
+    cursor.execute(sql)
+    cursor.close()
 
 
 def _configure_sqlite(connection: Any, _record: object) -> None:

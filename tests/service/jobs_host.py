@@ -3,10 +3,9 @@
     python jobs_host.py FOLDER
 
 Reads commands and writes answers, a JSON line each. Every life is a forked process that opens
-database and storage anew. It counts the moments that matter (a statement about to run, a commit
-about to be made or just made, an object about to be written or just published), and at the
-moment it was told sends itself SIGKILL: nothing is flushed, closed or rolled back. The next
-life follows by itself.
+database and storage anew. It counts the moments that matter (a statement or a commit about to
+run, an object about to be written or just published), and at the moment it was told sends
+itself SIGKILL: nothing is flushed, closed or rolled back. The next life follows by itself.
 """
 
 from __future__ import annotations
@@ -70,8 +69,7 @@ class Life:
         self.clock = ManualClock()
         self.store = Store(f"sqlite:///{folder}/service.sqlite")
         engine = self.store._engine  # the crash points lie between its statements
-        event.listen(engine, "before_cursor_execute", self.moments.pass_one)
-        event.listen(engine, "commit", self.moments.pass_one)
+        event.listen(engine, "checkout", self._watch)
         ids = iter(range(10**9))
         self.jobs = Jobs(
             store=self.store,
@@ -80,6 +78,9 @@ class Life:
             new_id=lambda: f"{os.getpid()}-{next(ids)}",
             read_size=read_size,
         )
+
+    def _watch(self, connection: Any, *_: Any) -> None:
+        connection.set_trace_callback(self.moments.pass_one)
 
     def do(self, command: dict[str, Any]) -> Any:
         """Carry a command out at the time it says."""
@@ -104,12 +105,14 @@ class Life:
 
     def take(self, worker: str) -> list[Any] | None:
         """Return the task that the worker holds, or else a new one."""
-        held = self.jobs.held(worker)
-        task = held[0] if held else self.jobs.accept(worker)
+        with self.store.together():  # as the task API does
+            held = self.jobs.held(worker)
+            task = held[0] if held else self.jobs.accept(worker)
         return None if task is None else [task.id, task.index]
 
     def submit(self, worker: str, task: str, answer: Any) -> str:
-        self.jobs.submit(worker, task, answer)
+        with self.store.together():
+            self.jobs.submit(worker, task, answer)
         return "acknowledged"
 
     def decline(self, worker: str, task: str) -> str:

@@ -123,3 +123,43 @@ def test_the_database_itself_forbids_one_worker_two_tasks_on_an_object(store):
     with pytest.raises(IntegrityError):
         task("t3", "submitted")
     task("t4", "expired")
+
+
+def add(store: Store, value: str) -> None:
+    with store.write() as connection:
+        connection.execute(insert(tags).values(arn="a", key=value, value=value))
+
+
+def test_what_is_done_together_is_seen_inside_at_once_and_by_others_at_the_end(store):
+    seen: list[int] = []
+    with store.together():
+        add(store, "one")
+        add(store, "two")
+        assert count(store) == 2
+        other = threading.Thread(target=lambda: seen.append(count(store)))
+        other.start()
+        other.join()
+    assert seen == [0]
+    assert count(store) == 2
+
+
+def test_of_what_is_done_together_a_write_that_fails_is_undone_alone(store):
+    with store.together():
+        add(store, "one")
+        with pytest.raises(IntegrityError):
+            add(store, "one")
+        add(store, "two")
+    assert count(store) == 2
+
+
+def test_what_is_done_together_fails_together(store):
+    def fails() -> None:
+        with store.together():
+            add(store, "one")
+            raise ValueError("on purpose")
+
+    with pytest.raises(ValueError, match="on purpose"):
+        fails()
+    assert count(store) == 0
+    add(store, "alone again")
+    assert count(store) == 1

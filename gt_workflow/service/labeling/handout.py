@@ -2,9 +2,9 @@
 
 An object is handed to as many different workers as the job asks for, oldest job and first
 manifest line first; what a worker gave back comes last for that worker. A worker may hold
-`HOLDING_LIMIT` tasks at once, so that a page can fetch the next image early. Reading an image's
-size and matching boxes happen outside of the write transaction, which then checks that nothing
-has changed meanwhile; so each call is one short write, whatever the job's size.
+`HOLDING_LIMIT` tasks at once, so that a page can fetch the next image early. Matching boxes, which
+may take long, happens outside of the write transaction, which then checks that nothing has
+changed meanwhile; so each call is one short write, whatever the job's size.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, BinaryIO, Final
 
-from sqlalchemy import Connection, Select, bindparam, exists, func, select, text
+from sqlalchemy import Connection, Select, bindparam, exists, func, or_, select, text
 
 from gt_workflow.errors import StorageError
 from gt_workflow.ports import Clock, Storage
@@ -31,6 +31,7 @@ from gt_workflow.service.labeling.records import (
     read_job,
     select_jobs,
 )
+from gt_workflow.service.prepared import Prepared
 from gt_workflow.service.store import Store, jobs, objects, tasks, worker_teams
 
 HOLDING_LIMIT: Final = 10
@@ -98,33 +99,22 @@ class Handout:
     def accept(self, worker_id: str, job_arn: str | None) -> Task | None:
         """Lease the next object to the worker; see `Jobs.accept`."""
         now = self._now()
-        task_id = self._new_id()
-        measured: dict[tuple[int, int], tuple[int, int]] = {}
-        with self._store.read() as connection:
-            found = _next(connection, worker_id, job_arn, now)
-        for _ in range(MOST_IMAGES):
-            if found is None:
-                return None
-            key = (found.job.id, found.idx)
-            if found.size is None and key not in measured:
-                size = self._measure(found, now)
-                if size is not None:
-                    measured[key] = size
-            # Asked anew inside: meanwhile another worker may have been faster.
-            with self._store.write(durable=False) as connection:
-                _check_room(connection, worker_id, now)
+        with self._store.write() as connection:
+            _check_room(connection, worker_id, now)
+            for _ in range(MOST_IMAGES):
                 found = _next(connection, worker_id, job_arn, now)
                 if found is None:
                     return None
-                known = found.size or measured.get((found.job.id, found.idx))
-                if known is not None:
-                    return _lease(connection, found, worker_id, task_id, size=known, now=now)
+                size = found.size or self._measure(connection, found, now)
+                if size is not None:
+                    task_id = self._new_id()
+                    return _lease(connection, found, worker_id, task_id, size=size, now=now)
         return None
 
     def held(self, worker_id: str) -> list[Task]:
         """Return the tasks that the worker may still answer, oldest first."""
         with self._store.read() as connection:
-            rows = connection.execute(_HELD, {"worker": worker_id, "now": self._now()}).all()
+            rows = _HELD.all(connection, worker=worker_id, now=self._now())
             known = {row.job_id: read_job(connection, row.job_id) for row in rows}
         return [
             places.task(known[row.job_id], row) for row in rows if known[row.job_id].takes_answers
@@ -206,7 +196,7 @@ class Handout:
             places.check_live(place, job, now)
             ledger.end_lease(connection, job, task_id, end=end, now=now, reason=reason)
 
-    def _measure(self, found: _Found, now: float) -> tuple[int, int] | None:
+    def _measure(self, connection: Connection, found: _Found, now: float) -> tuple[int, int] | None:
         """Return an image's size; None after noting that its object fails or has to wait."""
         try:
             return measure(found.line, storage=self._storage, read_size=self._read_size)
@@ -214,15 +204,13 @@ class Handout:
             reason = str(error)
         except StorageError as error:
             if found.retries < len(IMAGE_WAITS):
-                with self._store.write() as connection:
-                    until = now + IMAGE_WAITS[found.retries]
-                    ledger.rest(connection, found.job, found.idx, until=until)
+                until = now + IMAGE_WAITS[found.retries]
+                ledger.rest(connection, found.job, found.idx, until=until)
                 return None
             reason = f"ClientError: The image could not be read: {error}"
         reason = reason[:MAX_FAILURE_REASON]
-        with self._store.write() as connection:
-            if ledger.fail_unseen(connection, found.job, found.idx, reason=reason, now=now):
-                next_batch(connection, found.job.id, now=now)
+        if ledger.fail_unseen(connection, found.job, found.idx, reason=reason, now=now):
+            next_batch(connection, found.job.id, now=now)
         return None
 
     def _now(self) -> float:
@@ -231,7 +219,7 @@ class Handout:
 
 def _jobs_for(connection: Connection, worker_id: str, job_arn: str | None) -> list[Job]:
     """Return the jobs in progress of the worker's teams, oldest first."""
-    found = connection.execute(_JOBS, {"worker": worker_id})
+    found = _JOBS.all(connection, worker=worker_id)
     # A worker's jobs in progress are few; one statement for both cases is prepared once.
     return [job_of(row) for row in found if job_arn is None or row.arn == job_arn]
 
@@ -243,7 +231,7 @@ def _next(connection: Connection, worker_id: str, job_arn: str | None, now: floa
     ]
     for statement in (_FIRST, _GIVEN_BACK):
         for job in available:
-            row = connection.execute(statement, {"job": job.id, "worker": worker_id}).first()
+            row = statement.first(connection, job=job.id, worker=worker_id)
             if row is not None:
                 size = None if row.width is None else (row.width, row.height)
                 return _Found(job, row.idx, row.line, size, row.retries)
@@ -253,13 +241,12 @@ def _next(connection: Connection, worker_id: str, job_arn: str | None, now: floa
 def _count_open(connection: Connection, worker_id: str, job: Job, now: float) -> int:
     if now >= job.batch_deadline:
         return 0
-    values = {"job": job.id, "worker": worker_id}
-    return int(connection.execute(_COUNT_OPEN, values).scalar_one())
+    return int(_COUNT_OPEN.first(connection, job=job.id, worker=worker_id).number)
 
 
 def _count_held(connection: Connection, worker_id: str, now: float, job: Job | None = None) -> int:
     """Return how many tasks the worker may still answer, in one job or in all."""
-    found = connection.execute(_HELD_IN, {"worker": worker_id, "now": now})
+    found = _HELD_IN.all(connection, worker=worker_id, now=now)
     return sum(job is None or row.job_id == job.id for row in found)
 
 
@@ -303,7 +290,7 @@ def _open_to(without: tuple[str, ...]) -> Any:
         tasks.c.job_id == objects.c.job_id,
         tasks.c.idx == objects.c.idx,
         tasks.c.worker_id == bindparam("worker"),
-        tasks.c.state.in_(without),
+        or_(*(tasks.c.state == state for state in without)),
     )
     return (objects.c.job_id == bindparam("job")) & _OPEN & ~mine
 
@@ -314,13 +301,12 @@ def _first(without: tuple[str, ...]) -> Select[Any]:
     return query.order_by(objects.c.idx).limit(1)
 
 
-# Built once: putting a statement together takes SQLAlchemy longer than SQLite takes to run it.
 _LIVE: Final = (
     tasks.c.worker_id == bindparam("worker"),
     tasks.c.state == "leased",
     tasks.c.lease_until > bindparam("now"),
 )
-_JOBS: Final = (
+_JOBS: Final = Prepared(
     select_jobs()
     .join(worker_teams, worker_teams.c.workteam_arn == jobs.c.workteam_arn)
     .where(
@@ -330,11 +316,13 @@ _JOBS: Final = (
     )
     .order_by(jobs.c.created, jobs.c.id)
 )
-_FIRST: Final = _first((*_TAKEN, "returned"))
-_GIVEN_BACK: Final = _first(_TAKEN)
-_COUNT_OPEN: Final = select(func.count()).select_from(objects).where(_open_to(_TAKEN))
-_HELD: Final = places.query().where(*_LIVE).order_by(tasks.c.accepted, tasks.c.id)
-_HELD_IN: Final = (
+_FIRST: Final = Prepared(_first((*_TAKEN, "returned")))
+_GIVEN_BACK: Final = Prepared(_first(_TAKEN))
+_COUNT_OPEN: Final = Prepared(
+    select(func.count().label("number")).select_from(objects).where(_open_to(_TAKEN))
+)
+_HELD: Final = Prepared(places.query().where(*_LIVE).order_by(tasks.c.accepted, tasks.c.id))
+_HELD_IN: Final = Prepared(
     select(tasks.c.job_id)
     .join(jobs, jobs.c.id == tasks.c.job_id)
     .where(*_LIVE, jobs.c.status == states.IN_PROGRESS, jobs.c.ending.is_(None))

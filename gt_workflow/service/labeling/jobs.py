@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Mapping
+from contextlib import AbstractContextManager
 from datetime import datetime
 from typing import Any, BinaryIO, Literal, TypeAlias
 
@@ -21,6 +22,7 @@ from gt_workflow.service.labeling import states, views
 from gt_workflow.service.labeling.clockwork import Clockwork
 from gt_workflow.service.labeling.handout import Handout
 from gt_workflow.service.labeling.records import Offer, Task, parse_request
+from gt_workflow.service.prepared import Prepared
 from gt_workflow.service.store import Store, jobs, tags, worker_teams
 
 # `list` is the name of a method below, as in AWS's API.
@@ -56,6 +58,10 @@ class Jobs:
         self._handout = Handout(
             store=store, storage=storage, clock=clock, new_id=new_id, read_size=read_size
         )
+
+    def together(self) -> AbstractContextManager[None]:
+        """Make what this thread asks inside hold as one at a clean exit; see `Store.together`."""
+        return self._store.together()
 
     def create(self, *, region: str, account: str, request: Mapping[str, Any]) -> str:
         """Record a job from a CreateLabelingJob request that was found valid; return its ARN.
@@ -119,7 +125,7 @@ class Jobs:
     def progress(self, arn: str) -> dict[str, int]:
         """Return how many objects of a job are labeled and failed, of how many in total."""
         with self._store.read() as connection:
-            row = connection.execute(_PROGRESS, {"arn": arn}).one()
+            row = _PROGRESS.first(connection, arn=arn)
         return {"labeled": row.labeled, "failed": row.failed, "total": row.total}
 
     def list(  # noqa: PLR0913 - the filters of ListLabelingJobs, all by keyword
@@ -276,10 +282,13 @@ class Jobs:
         return self._clockwork.advance()
 
 
-# Asked with every task, so built once.
-_PROGRESS = select(
-    (jobs.c.human_labeled + jobs.c.machine_labeled).label("labeled"), jobs.c.failed, jobs.c.total
-).where(jobs.c.arn == bindparam("arn"))
+_PROGRESS = Prepared(
+    select(
+        (jobs.c.human_labeled + jobs.c.machine_labeled).label("labeled"),
+        jobs.c.failed,
+        jobs.c.total,
+    ).where(jobs.c.arn == bindparam("arn"))
+)
 
 _TEMPLATE = (
     select(jobs.c.request)

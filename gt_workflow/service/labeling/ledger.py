@@ -17,6 +17,7 @@ from typing import Any, Final, Literal
 from sqlalchemy import Connection, bindparam, func, insert, select, update
 
 from gt_workflow.service.labeling.records import Job
+from gt_workflow.service.prepared import Prepared
 from gt_workflow.service.store import iterations, jobs, objects, tasks
 
 TaskEnd = Literal["returned", "declined", "expired", "withdrawn"]
@@ -81,11 +82,9 @@ def lease(
 ) -> None:
     """Hand an open object to a worker; `task` holds id, worker_id, accepted and lease_until."""
     width, height = size
-    connection.execute(
-        _LEASE, {"job": job.id, "object": idx, "new_width": width, "new_height": height}
-    )
+    _LEASE.change(connection, job=job.id, object=idx, new_width=width, new_height=height)
     row = {"job_id": job.id, "idx": idx, "iteration": job.iteration, "state": "leased", **task}
-    connection.execute(_NEW_TASK, row)
+    _NEW_TASK.change(connection, **row)
 
 
 def end_lease(
@@ -158,17 +157,17 @@ def _label(
     seen: int,
     now: float,
 ) -> bool:
-    values = {
-        "job": job.id,
-        "object": idx,
-        "seen": seen,
-        "new_answers": answers,
-        "new_label": label,
-        "now": now,
-    }
-    changed = connection.execute(_LABEL, values).rowcount
+    changed = _LABEL.change(
+        connection,
+        job=job.id,
+        object=idx,
+        seen=seen,
+        new_answers=answers,
+        new_label=label,
+        now=now,
+    )
     if changed:
-        connection.execute(_COUNT_LABELLED, {"job": job.id, "now": now})
+        _COUNT_LABELLED.change(connection, job=job.id, now=now)
     return bool(changed)
 
 
@@ -245,22 +244,22 @@ def _count(connection: Connection, job: Job, *, now: float, **counters: Any) -> 
 
 def _standing(connection: Connection, job: Job, idx: int) -> Any:
     """Return an active object's answers, leases and declines; None if it is not active."""
-    return connection.execute(_STANDING, {"job": job.id, "object": idx}).first()
+    return _STANDING.first(connection, job=job.id, object=idx)
 
 
 def _stand(
     connection: Connection, job: Job, idx: int, *, answers: int, leases: int, declines: int
 ) -> None:
     """Note where an object stands, and how many workers it may still be handed to."""
-    values = {
-        "job": job.id,
-        "object": idx,
-        "new_answers": answers,
-        "new_leases": leases,
-        "new_declines": declines,
-        "new_open": slots(workers=job.workers, answers=answers, leases=leases, declines=declines),
-    }
-    connection.execute(_STAND, values)
+    _STAND.change(
+        connection,
+        job=job.id,
+        object=idx,
+        new_answers=answers,
+        new_leases=leases,
+        new_declines=declines,
+        new_open=slots(workers=job.workers, answers=answers, leases=leases, declines=declines),
+    )
 
 
 def _end_task(
@@ -273,25 +272,26 @@ def _end_task(
     reason: str | None = None,
 ) -> int | None:
     """End a leased task; return its object's index, or None if it is not leased any more."""
-    values = {
-        "task": task_id,
-        "new_state": state,
-        "now": now,
-        "new_answer": answer,
-        "new_reason": reason,
-    }
-    found: int | None = connection.execute(_END_TASK, values).scalar()
-    return found
+    ended = _END_TASK.first(
+        connection,
+        task=task_id,
+        new_state=state,
+        now=now,
+        new_answer=answer,
+        new_reason=reason,
+    )
+    return None if ended is None else int(ended.idx)
 
 
-# Built once: putting a statement together takes SQLAlchemy longer than SQLite takes to run it.
 _THIS: Final = (
     objects.c.job_id == bindparam("job"),
     objects.c.idx == bindparam("object"),
     objects.c.state == "active",
 )
-_STANDING: Final = select(objects.c.answers, objects.c.leases, objects.c.declines).where(*_THIS)
-_LEASE: Final = (
+_STANDING: Final = Prepared(
+    select(objects.c.answers, objects.c.leases, objects.c.declines).where(*_THIS)
+)
+_LEASE: Final = Prepared(
     update(objects)
     .where(*_THIS)
     .values(
@@ -301,8 +301,8 @@ _LEASE: Final = (
         height=bindparam("new_height"),
     )
 )
-_NEW_TASK: Final = insert(tasks)
-_STAND: Final = (
+_NEW_TASK: Final = Prepared(insert(tasks))
+_STAND: Final = Prepared(
     update(objects)
     .where(*_THIS)
     .values(
@@ -312,7 +312,7 @@ _STAND: Final = (
         open=bindparam("new_open"),
     )
 )
-_LABEL: Final = (
+_LABEL: Final = Prepared(
     update(objects)
     .where(*_THIS, objects.c.answers == bindparam("seen"))
     .values(
@@ -325,7 +325,7 @@ _LABEL: Final = (
         closed=bindparam("now"),
     )
 )
-_COUNT_LABELLED: Final = (
+_COUNT_LABELLED: Final = Prepared(
     update(jobs)
     .where(jobs.c.id == bindparam("job"))
     .values(
@@ -334,7 +334,7 @@ _COUNT_LABELLED: Final = (
         modified=bindparam("now"),
     )
 )
-_END_TASK: Final = (
+_END_TASK: Final = Prepared(
     update(tasks)
     .where(tasks.c.id == bindparam("task"), tasks.c.state == "leased")
     .values(

@@ -13,6 +13,7 @@ from gt_workflow.service.faults import conflict, forbidden, not_found
 from gt_workflow.service.labeling import audit
 from gt_workflow.service.labeling.images import source_ref
 from gt_workflow.service.labeling.records import Job, Task, moment, read_job
+from gt_workflow.service.prepared import Prepared
 from gt_workflow.service.store import objects, tasks
 
 _ENDED: Final = {
@@ -45,12 +46,12 @@ def query() -> Select[Any]:
     ).join(objects, (objects.c.job_id == tasks.c.job_id) & (objects.c.idx == tasks.c.idx))
 
 
-_ONE: Final = query().where(tasks.c.id == bindparam("task"))
+_ONE: Final = Prepared(query().where(tasks.c.id == bindparam("task")))
 
 
 def own(connection: Connection, worker_id: str, task_id: str) -> tuple[Row[Any], Job]:
     """Return a worker's own task, live or not, and its job; another's is a `Fault`."""
-    place = connection.execute(_ONE, {"task": task_id}).first()
+    place = _ONE.first(connection, task=task_id)
     if place is None:
         raise not_found("There is no such task")
     if place.worker_id != worker_id:

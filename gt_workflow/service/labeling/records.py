@@ -16,6 +16,7 @@ import msgspec
 from sqlalchemy import Connection, Row, Select, bindparam, select, update
 
 from gt_workflow.service.labeling import states
+from gt_workflow.service.prepared import Prepared
 from gt_workflow.service.store import jobs
 
 Kind = Literal["label", "adjust", "verify"]
@@ -225,7 +226,7 @@ def select_jobs() -> Select[Any]:
     return select(*_COLUMNS)
 
 
-_ONE = select_jobs().where(jobs.c.id == bindparam("job"))
+_ONE = Prepared(select_jobs().where(jobs.c.id == bindparam("job")))
 
 
 def job_of(row: Row[Any]) -> Job:
@@ -238,7 +239,7 @@ def job_of(row: Row[Any]) -> Job:
 
 def read_job(connection: Connection, job_id: int) -> Job:
     """Return one job as it stands now."""
-    return job_of(connection.execute(_ONE, {"job": job_id}).one())
+    return job_of(_ONE.first(connection, job=job_id))
 
 
 def move(connection: Connection, job: Job, status: str, *, now: float, **values: Any) -> bool:

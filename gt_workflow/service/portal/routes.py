@@ -21,37 +21,33 @@ one place where a refusal gets its HTTP status.
 from __future__ import annotations
 
 import logging
-from collections.abc import Awaitable, Callable, Iterator
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
-from typing import Any, BinaryIO, Final
+from functools import partial
+from typing import Any, Final
 
 import msgspec
-from anyio import CapacityLimiter
-from anyio.to_thread import run_sync
 from starlette.applications import Starlette
-from starlette.concurrency import iterate_in_threadpool, run_in_threadpool
 from starlette.exceptions import HTTPException
 from starlette.requests import ClientDisconnect, Request
-from starlette.responses import RedirectResponse, Response, StreamingResponse
+from starlette.responses import RedirectResponse, Response
 from starlette.routing import BaseRoute, Mount, Route
-from starlette.types import Receive, Scope, Send
 
-from gt_workflow.errors import GtWorkflowError, ObjectNotFoundError
+from gt_workflow.errors import GtWorkflowError
 from gt_workflow.ports import Clock, Storage
-from gt_workflow.service.faults import Fault, invalid, not_found
+from gt_workflow.service.faults import Fault, invalid
 from gt_workflow.service.labeling.jobs import Jobs, Offer, Task
 from gt_workflow.service.portal import instructions
-from gt_workflow.service.portal.image_links import ImageLinks, Seal
+from gt_workflow.service.portal.gathered import Gathered
+from gt_workflow.service.portal.image_links import ImageLinks
+from gt_workflow.service.portal.images import Images
 from gt_workflow.service.portal.page import Guarded, page_routes
 from gt_workflow.service.portal.recent import Recent
 from gt_workflow.service.portal.workers import Worker, Workers
 
 BODY_LIMIT: Final = 1_000_000  # bytes; 300 boxes are about 25,000
 REASON_LIMIT: Final = 1000  # characters
-_CHUNK: Final = 1 << 18
-_THREADS: Final = 1
 _NO_STORE: Final = {"Cache-Control": "no-store"}
-_SIGNATURES: Final = ((b"\xff\xd8\xff", "image/jpeg"), (b"\x89PNG\r\n\x1a\n", "image/png"))
 _STATUS: Final = {
     "ValidationException": 422,
     "AccessDeniedException": 403,
@@ -83,7 +79,7 @@ def routes(
     """Return the portal as routes for the service's application; `secret` signs image links."""
     links = ImageLinks(secret=secret, clock=clock)
     api = _TaskApi(jobs=jobs, workers=workers, storage=storage, clock=clock, links=links)
-    images = _Images(jobs=jobs, storage=storage, links=links)
+    images = Images(jobs=jobs, storage=storage, links=links)
     portal = Starlette(
         routes=[
             *page_routes(),
@@ -109,9 +105,7 @@ class _TaskApi:
         self._workers = workers
         self._clock = clock
         self._links = links
-        # The database takes one writer at a time: more threads would only wait for each other,
-        # and for Python's own lock.
-        self._threads = CapacityLimiter(_THREADS)
+        self._calls = Gathered(jobs.together)
         # Asked with every task, and no worse for being a moment old.
         self._known: Recent[Worker | None] = Recent(clock)
         self._progress: Recent[dict[str, int]] = Recent(clock)
@@ -149,7 +143,7 @@ class _TaskApi:
             body = await _json(request) if request.method == "POST" else dict(request.query_params)
             task_id = request.path_params.get("task_id", "")
             then = request.query_params.get("then")
-            done = await run_sync(work, token, task_id, body, then, limiter=self._threads)
+            done = await self._calls.run(partial(work, token, task_id, body, then))
             return _answer(done)
 
         return endpoint
@@ -237,68 +231,6 @@ class _TaskApi:
             "seconds_left": round(max(left, 0.0), 3),
             "progress": self._progress.get(task.job_arn, self._jobs.progress),
         }
-
-
-class _Images:
-    def __init__(self, *, jobs: Jobs, storage: Storage, links: ImageLinks) -> None:
-        self._jobs = jobs
-        self._storage = storage
-        self._links = links
-
-    async def serve(self, request: Request) -> Response:
-        """Stream the image of the task that a good link names."""
-        query = request.query_params
-        seal = Seal(query.get("worker", ""), query.get("expires", ""), query.get("signature", ""))
-        file, size, media_type = await run_in_threadpool(
-            self._open, request.path_params["task_id"], seal
-        )
-        headers = {
-            # The link itself expires; a copy in this browser may outlive it.
-            "Cache-Control": "private, max-age=900",
-            "Content-Length": str(size),
-        }
-        return _FileResponse(file, media_type=media_type, headers=headers)
-
-    def _open(self, task_id: str, seal: Seal) -> tuple[BinaryIO, int, str]:
-        self._links.check(task_id=task_id, seal=seal)
-        # The link is good only as long as the task is the worker's: `task` refuses otherwise.
-        uri = self._jobs.task(seal.worker_id, task_id).object_uri
-        try:
-            file = self._storage.open(uri)
-        except ObjectNotFoundError:
-            raise not_found("The image is not there any more.") from None
-        try:
-            head = file.read(8)
-            size = file.seek(0, 2)
-            file.seek(0)
-        except BaseException:
-            file.close()
-            raise
-        for signature, media_type in _SIGNATURES:
-            if head.startswith(signature):
-                return file, size, media_type
-        file.close()
-        raise HTTPException(415, "The object is neither a JPEG nor a PNG image.")
-
-
-class _FileResponse(StreamingResponse):
-    """Streams a file and closes it, even if nobody stays to listen."""
-
-    def __init__(self, file: BinaryIO, *, media_type: str, headers: dict[str, str]) -> None:
-        self._file = file
-        content = iterate_in_threadpool(_chunks(file))
-        super().__init__(content, media_type=media_type, headers=headers)
-
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        try:
-            await super().__call__(scope, receive, send)
-        finally:
-            self._file.close()
-
-
-def _chunks(file: BinaryIO) -> Iterator[bytes]:
-    while chunk := file.read(_CHUNK):
-        yield chunk
 
 
 async def _json(request: Request) -> Any:

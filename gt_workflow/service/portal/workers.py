@@ -18,13 +18,14 @@ from sqlalchemy import Connection, bindparam, delete, insert, select
 
 from gt_workflow.ports import Clock
 from gt_workflow.service.faults import invalid, not_found
+from gt_workflow.service.prepared import Prepared
 from gt_workflow.service.store import Store, worker_teams, worker_tokens, workers
 
 NAME_LIMIT = 64
 TOKEN_LIMIT = 512
 TOKEN_LIFE = timedelta(days=30)
 
-_BY_TOKEN = (
+_BY_TOKEN = Prepared(
     select(
         worker_tokens.c.token_sha256,
         worker_tokens.c.expires,
@@ -119,7 +120,7 @@ class Workers:
         digest = _digest(token)
         # One query, since every request of every worker begins with it.
         with self._store.read() as connection:
-            rows = connection.execute(_BY_TOKEN, {"digest": digest}).all()
+            rows = _BY_TOKEN.all(connection, digest=digest)
         # The index has compared already, but on hashes, whose timing tells nothing of the
         # token; this comparison does not depend on a collation of the database.
         if not rows or not hmac.compare_digest(rows[0].token_sha256, digest):
