@@ -19,13 +19,26 @@ FORMS: tuple[Form, ...] = ("recordio", "image", "manifest")
 
 # Settings that are one of a few words, or a list of such; for errors.
 CHOICES: Mapping[str, tuple[str, ...]] = {
+    "backend": ("embedded", "aws"),
     "duplicates": ("keep", "drop"),
     "workers.kind": ("people", "simulated"),
     "channels.forms": FORMS,
 }
 
 # Settings that are lists; in the environment and on the command line they are written with commas.
-LISTS = frozenset({"labels", "job.keywords", "channels.forms"})
+LISTS = frozenset(
+    {
+        "labels",
+        "job.keywords",
+        "job.tags",
+        "job.content-classifiers",
+        "auto-label.subnets",
+        "auto-label.security-groups",
+        "cost.tiers",
+        "channels.forms",
+        "training.hyperparameters",
+    }
+)
 
 
 class _Section(
@@ -46,6 +59,56 @@ class Job(_Section, frozen=True):
     max_concurrent: int = 1000
     keywords: tuple[str, ...] = ()
     attribute: str = "boxes"
+    tags: tuple[str, ...] = ()  # KEY=VALUE
+    kms_key: str = ""  # encrypts the output; empty: the bucket's own way
+    max_human_labeled: int = 0  # stop after so many objects; 0: no limit
+    max_percentage: int = 0  # stop after this share of the objects; 0: no limit
+    price: str = ""  # US dollars a task; for the public work team alone
+    content_classifiers: tuple[str, ...] = ()
+
+
+class Aws(_Section, frozen=True):
+    """The account whose Ground Truth is used when the backend is `aws`."""
+
+    profile: str = ""  # empty: whatever credentials the SDK finds
+    role: str = ""  # the execution role, by name or ARN
+    workteam: str = ""  # by name or ARN; a vendor's also by its Marketplace title
+    public_anyway: bool = False  # the public workforce, closed on 2026-09-30
+    fix: bool = False  # add what image buckets lack
+
+
+class AutoLabel(_Section, frozen=True):
+    """Automated labeling: a model labels what it is sure of."""
+
+    enabled: bool = False
+    start_from: str = ""  # a labeling job's name, or a model's ARN
+    volume_kms_key: str = ""
+    subnets: tuple[str, ...] = ()
+    security_groups: tuple[str, ...] = ()
+
+
+class CostSection(_Section, frozen=True):
+    """Prices in US dollars, and what may be spent without asking."""
+
+    max: str = ""  # empty: no limit
+    # AWS's fee per labelled object, `up to:price` by the month's objects; checked 2025-02-13.
+    tiers: tuple[str, ...] = ("50000:0.08", "1000000:0.04", ":0.02")
+    per_task: str = "0"  # what one worker gets for one object: a vendor's price, or 0
+    machine_share: float = 0.0  # of the objects, expected to be labelled by the model
+
+
+class Training(_Section, frozen=True):
+    """The training job of the built-in Object Detection algorithm."""
+
+    instance_type: str = "ml.g5.2xlarge"
+    instance_count: int = 1
+    volume_gb: int = 50
+    max_runtime: int = 86_400  # seconds
+    spot: bool = False
+    max_wait: int = 0  # seconds, for spot capacity and the run together; 0: twice max-runtime
+    output: str = ""  # an s3:// prefix; empty: beside the channels
+    kms_key: str = ""
+    hyperparameters: tuple[str, ...] = ()  # KEY=VALUE, over the computed ones
 
 
 class StoreSection(_Section, frozen=True):
@@ -85,11 +148,16 @@ class Settings(_Section, frozen=True):
     photographs: str = ""
     labels: tuple[str, ...] = ()
     name: str = ""
+    backend: Literal["embedded", "aws"] = "embedded"
     duplicates: Literal["keep", "drop"] = "keep"  # photographs of exactly the same content
     job: Job = msgspec.field(default_factory=Job)
     store: StoreSection = msgspec.field(default_factory=StoreSection)
     workers: Workers = msgspec.field(default_factory=Workers)
     channels: Channels = msgspec.field(default_factory=Channels)
+    aws: Aws = msgspec.field(default_factory=Aws)
+    auto_label: AutoLabel = msgspec.field(default_factory=AutoLabel)
+    cost: CostSection = msgspec.field(default_factory=CostSection)
+    training: Training = msgspec.field(default_factory=Training)
 
 
 def load(

@@ -9,16 +9,22 @@ import os
 import signal
 import sys
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import Annotated, Any
 
 import typer
 import typer.core
 
 from gt_workflow import __version__
-from gt_workflow.errors import GtWorkflowError, InterruptedByUserError, UsageError
-
-if TYPE_CHECKING:
-    from gt_workflow.config import Settings
+from gt_workflow.cli.options import (
+    JobName,
+    Json,
+    Root,
+    Set,
+    SettingsFile,
+    names,
+    read_settings,
+)
+from gt_workflow.errors import GtWorkflowError, InterruptedByUserError
 
 
 class _Commands(typer.core.TyperGroup):
@@ -41,23 +47,6 @@ app = typer.Typer(
     help="From a pile of photographs to a trained object detector's data.",
     epilog="Main job: python -m gt_workflow launch PHOTOGRAPHS --labels NAME[,NAME...]",
 )
-
-Json = Annotated[bool, typer.Option("--json", help="Print one JSON object on stdout.")]
-SettingsFile = Annotated[
-    Path | None,
-    typer.Option("--settings", metavar="FILE", help="Settings file [default: gt.toml, if there]."),
-]
-Set = Annotated[
-    list[str] | None,
-    typer.Option("--set", metavar="KEY=VALUE", help="Any setting of gt.toml by its path."),
-]
-Root = Annotated[
-    str | None,
-    typer.Option(metavar="DIR", help="The service's folder [default: gt-data]."),
-]
-JobName = Annotated[
-    str | None, typer.Argument(metavar="[JOB]", help="A job's name [default: the newest job].")
-]
 
 
 @app.command()
@@ -115,19 +104,19 @@ def launch(  # noqa: PLR0913 - one parameter per flag
     if init:
         launching.write_settings_file(settings_file or Path("gt.toml"))
         return
-    settings = _settings(
+    settings = read_settings(
         settings_file,
         set_,
         {
             "photographs": photographs,
-            "labels": _names(labels),
+            "labels": names(labels),
             "name": name,
             "duplicates": duplicates,
             "job.workers": workers_per_object,
             "job.instructions": instructions,
             "workers.kind": workers,
             "workers.truth": truth,
-            "channels.forms": _names(to),
+            "channels.forms": names(to),
             "channels.out": out,
             "store.root": root,
         },
@@ -149,7 +138,7 @@ def status(
     """Show how far a labeling job is."""
     from gt_workflow.cli import following
 
-    following.status(_settings(settings_file, None, {"store.root": root}), job, as_json=as_json)
+    following.status(read_settings(settings_file, None, {"store.root": root}), job, as_json=as_json)
 
 
 @app.command()
@@ -163,7 +152,7 @@ def wait(
     """Host and follow a labeling job until it is over."""
     from gt_workflow.cli import following
 
-    following.wait(_settings(settings_file, None, {"store.root": root}), job, as_json=as_json)
+    following.wait(read_settings(settings_file, None, {"store.root": root}), job, as_json=as_json)
 
 
 @app.command("list")
@@ -171,7 +160,7 @@ def list_(*, root: Root = None, settings_file: SettingsFile = None, as_json: Jso
     """List the labeling jobs, newest first."""
     from gt_workflow.cli import following
 
-    following.list_jobs(_settings(settings_file, None, {"store.root": root}), as_json=as_json)
+    following.list_jobs(read_settings(settings_file, None, {"store.root": root}), as_json=as_json)
 
 
 @app.command()
@@ -185,7 +174,7 @@ def stop(
     """Stop a labeling job for good; what is labelled is kept and written out."""
     from gt_workflow.cli import following
 
-    following.stop(_settings(settings_file, None, {"store.root": root}), job, as_json=as_json)
+    following.stop(read_settings(settings_file, None, {"store.root": root}), job, as_json=as_json)
 
 
 @app.command("open")
@@ -200,7 +189,7 @@ def open_(
     """Print a personal address of the worker page and serve it until Ctrl-C."""
     from gt_workflow.cli import hosting
 
-    settings = _settings(settings_file, None, {"store.root": root})
+    settings = read_settings(settings_file, None, {"store.root": root})
     hosting.open_page(settings, job, worker=worker, as_json=as_json)
 
 
@@ -236,12 +225,12 @@ def convert(  # noqa: PLR0913 - one parameter per flag
     """Turn an output manifest into the detector's training channels."""
     from gt_workflow.cli import converting
 
-    settings = _settings(
+    settings = read_settings(
         settings_file,
         set_,
         {
             "store.root": root,
-            "channels.forms": _names(to),
+            "channels.forms": names(to),
             "channels.out": out,
             "channels.validation": validation,
         },
@@ -271,7 +260,7 @@ def serve(
     """Run our own Ground Truth: the labeling API, S3 and the worker page on one port."""
     from gt_workflow.cli import hosting
 
-    settings = _settings(settings_file, None, {"store.root": root})
+    settings = read_settings(settings_file, None, {"store.root": root})
     hosting.serve(settings, host=host, port=port, as_json=as_json)
 
 
@@ -286,7 +275,7 @@ def invite(
     """Print a personal link to the worker page."""
     from gt_workflow.cli import hosting
 
-    settings = _settings(settings_file, None, {"store.root": root})
+    settings = read_settings(settings_file, None, {"store.root": root})
     hosting.invite(settings, worker, as_json=as_json)
 
 
@@ -332,50 +321,3 @@ def run(arguments: list[str] | None = None) -> None:
         sys.exit(141)
     finally:
         signal.signal(signal.SIGTERM, before)
-
-
-# How a setting is written on the command line; for errors.
-_FLAGS = {
-    "photographs": "PHOTOGRAPHS",
-    "labels": "--labels",
-    "name": "--name",
-    "duplicates": "--duplicates",
-    "job.workers": "--workers-per-object",
-    "job.instructions": "--instructions",
-    "workers.kind": "--workers",
-    "workers.truth": "--truth",
-    "channels.forms": "--to",
-    "channels.out": "--out",
-    "channels.validation": "--validation",
-    "store.root": "--root",
-}
-
-
-def _names(text: str | None) -> list[str] | None:
-    """Split a comma list; blanks around names are a typing habit, not part of them."""
-    return None if text is None else [name.strip() for name in text.split(",") if name.strip()]
-
-
-def _settings(file: Path | None, assignments: list[str] | None, flags: dict[str, Any]) -> Settings:
-    """Read the settings file (one that is named must exist) and lay the flags over it."""
-    from gt_workflow import config
-
-    path = file or Path("gt.toml")
-    try:
-        text = path.read_text(encoding="utf-8")
-    except FileNotFoundError:
-        if file is not None:
-            raise UsageError(f"there is no settings file {file}") from None
-        text = ""
-    except (OSError, UnicodeDecodeError) as error:
-        raise UsageError(f"the settings file {path} cannot be read: {error}") from None
-    for assignment in assignments or ():
-        key, equals, value = assignment.partition("=")
-        if not equals or key not in config.setting_paths():
-            known = ", ".join(config.setting_paths())
-            raise UsageError(f"--set {assignment}: expected KEY=VALUE with KEY one of {known}")
-        flags[key] = _names(value) if key in config.LISTS else value
-    written = _FLAGS | {text.partition("=")[0]: f"--set {text}" for text in assignments or ()}
-    return config.load(
-        text=text, uri=str(path), environment=os.environ, flags=flags, written=written
-    )

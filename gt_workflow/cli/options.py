@@ -1,0 +1,104 @@
+"""What the commands share: flags with one meaning everywhere, and how settings come of them."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from gt_workflow.errors import UsageError
+
+if TYPE_CHECKING:
+    from gt_workflow.config import Settings
+
+Json = Annotated[bool, typer.Option("--json", help="Print one JSON object on stdout.")]
+SettingsFile = Annotated[
+    Path | None,
+    typer.Option("--settings", metavar="FILE", help="Settings file [default: gt.toml, if there]."),
+]
+Set = Annotated[
+    list[str] | None,
+    typer.Option("--set", metavar="KEY=VALUE", help="Any setting of gt.toml by its path."),
+]
+Root = Annotated[
+    str | None,
+    typer.Option(metavar="DIR", help="The service's folder [default: gt-data]."),
+]
+JobName = Annotated[
+    str | None, typer.Argument(metavar="[JOB]", help="A job's name [default: the newest job].")
+]
+Backend = Annotated[
+    str | None,
+    typer.Option(
+        "--backend", metavar="embedded|aws", help="Our own Ground Truth, or the account's."
+    ),
+]
+Profile = Annotated[
+    str | None, typer.Option(metavar="NAME", help="The AWS profile; implies --backend aws.")
+]
+Region = Annotated[str | None, typer.Option(metavar="REGION", help="The AWS region.")]
+
+# How a setting is written on the command line; for errors.
+_FLAGS = {
+    "photographs": "PHOTOGRAPHS",
+    "labels": "--labels",
+    "name": "--name",
+    "duplicates": "--duplicates",
+    "job.workers": "--workers-per-object",
+    "job.instructions": "--instructions",
+    "workers.kind": "--workers",
+    "workers.truth": "--truth",
+    "channels.forms": "--to",
+    "channels.out": "--out",
+    "channels.validation": "--validation",
+    "store.root": "--root",
+    "store.region": "--region",
+    "backend": "--backend",
+    "aws.profile": "--profile",
+}
+
+
+def where(
+    root: str | None, backend: str | None, profile: str | None, region: str | None
+) -> dict[str, Any]:
+    """Return the flags that say whose Ground Truth it is; a profile means the account's."""
+    return {
+        "store.root": root,
+        "backend": backend or ("aws" if profile else None),
+        "aws.profile": profile,
+        "store.region": region,
+    }
+
+
+def names(text: str | None) -> list[str] | None:
+    """Split a comma list; blanks around names are a typing habit, not part of them."""
+    return None if text is None else [name.strip() for name in text.split(",") if name.strip()]
+
+
+def read_settings(
+    file: Path | None, assignments: list[str] | None, flags: dict[str, Any]
+) -> Settings:
+    """Read the settings file (one that is named must exist) and lay the flags over it."""
+    from gt_workflow import config
+
+    path = file or Path("gt.toml")
+    try:
+        text = path.read_text(encoding="utf-8")
+    except FileNotFoundError:
+        if file is not None:
+            raise UsageError(f"there is no settings file {file}") from None
+        text = ""
+    except (OSError, UnicodeDecodeError) as error:
+        raise UsageError(f"the settings file {path} cannot be read: {error}") from None
+    for assignment in assignments or ():
+        key, equals, value = assignment.partition("=")
+        if not equals or key not in config.setting_paths():
+            known = ", ".join(config.setting_paths())
+            raise UsageError(f"--set {assignment}: expected KEY=VALUE with KEY one of {known}")
+        flags[key] = names(value) if key in config.LISTS else value
+    written = _FLAGS | {text.partition("=")[0]: f"--set {text}" for text in assignments or ()}
+    return config.load(
+        text=text, uri=str(path), environment=os.environ, flags=flags, written=written
+    )
