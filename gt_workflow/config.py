@@ -117,7 +117,7 @@ class StoreSection(_Section, frozen=True):
     root: str = "gt-data"
     bucket: str = "gt-workflow"
     prefix: str = ""
-    region: str = "us-east-1"
+    region: str = ""  # empty: us-east-1 on this machine, on AWS what the profile says
 
 
 class Workers(_Section, frozen=True):

@@ -8,6 +8,7 @@ import pytest
 
 from gt_workflow import config, wiring
 from gt_workflow.errors import UsageError
+from gt_workflow.wiring import embedded
 
 
 @pytest.fixture
@@ -27,7 +28,7 @@ def test_whoever_comes_second_finds_the_host(settings):
 def test_the_note_of_a_killed_host_is_not_believed(settings, tmp_path):
     with wiring.backend(settings, port=0) as another:
         stale = json.dumps({"address": another.address, "host": "killed"}).encode()
-        assert not wiring._answers(another.address, "killed")
+        assert not embedded._answers(another.address, "killed")
         other = config.load(flags={"store.root": str(tmp_path / "other")})
         (tmp_path / "other" / ".gt").mkdir(parents=True)
         (tmp_path / "other" / ".gt" / "address").write_bytes(stale)

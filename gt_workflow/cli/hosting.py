@@ -24,7 +24,7 @@ def serve(settings: Settings, *, host: str, port: int, as_json: bool) -> None:
             show.line(f"worker page for you:  {page}")
             show.line("for boto3 and the AWS CLI:")
             show.line(f"  export AWS_ENDPOINT_URL={running.address}")
-            show.line(f"  export AWS_DEFAULT_REGION={settings.store.region}")
+            show.line(f"  export AWS_DEFAULT_REGION={running.client.region}")
             show.line("  export AWS_ACCESS_KEY_ID=any AWS_SECRET_ACCESS_KEY=any")
             show.line(f"default work team: {running.workteam_arn}")
         show.note("Ctrl-C ends it; every answer is kept")

@@ -87,7 +87,7 @@ def launch(settings: Settings, *, waits: bool, as_json: bool) -> None:
                     f"interrupted; labeling job {planned.name} is kept with all its answers. Go on "
                     f"with the same command, or let workers go on with: {show.command(settings)}"
                 ) from None
-        names = {worker.id: worker.name for worker in running.workers.list()}
+        names = running.worker_names()
         result = _finish(settings, wired, planned, end, narrator)
         drawn = contributions.count(end.output_uri or "", storage=wired.storage)
     by_worker = {

@@ -1,0 +1,101 @@
+"""boto3 clients: of an AWS account, or of our own service at its address.
+
+A value that can be sent to another process, which then makes its own clients; real credentials
+stay where the SDK finds them.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from functools import cache
+from typing import Any
+
+from gt_workflow.adapters.s3_storage import S3Storage
+from gt_workflow.errors import ServiceError, UsageError
+
+
+@dataclass(frozen=True, slots=True)
+class Clients:
+    """Makes clients by service name (`sagemaker`, `s3`, `iam`); each is made once a process.
+
+    `endpoint` is an address for all services; without it AWS's own, or `AWS_ENDPOINT_URL`.
+    `access_key` and `secret_key` are our own service's; without them the SDK looks for AWS's, in
+    the `profile` if one is named.
+    """
+
+    region: str
+    profile: str = ""
+    endpoint: str | None = None
+    access_key: str | None = None
+    secret_key: str | None = field(default=None, repr=False)
+
+    def __call__(self, service: str) -> Any:
+        """Return the client; `UsageError` for a profile that does not exist."""
+        return _client(self, service)
+
+
+class AccountStorage(S3Storage):
+    """The S3 storage of an account; it can be sent to another process."""
+
+    def __init__(self, clients: Clients) -> None:
+        """Use the account's S3 client."""
+        super().__init__(clients("s3"))
+        self._clients = clients
+
+    def __reduce__(self) -> tuple[type[AccountStorage], tuple[Clients]]:
+        """Open the same account where it is unpickled."""
+        return type(self), (self._clients,)
+
+
+def region_of(profile: str) -> str:
+    """Return the region that the SDK's own settings name, or "" if they name none."""
+    return str(_session(profile).region_name or "")
+
+
+def account_of(clients: Clients) -> str:
+    """Return the account's 12 digits; `ServiceError` says which credentials are missing."""
+    from gt_workflow.adapters.aws import translated
+
+    try:
+        with translated("GetCallerIdentity"):
+            return str(clients("sts").get_caller_identity()["Account"])
+    except ServiceError as error:
+        if error.code in {"NoCredentialsError", "PartialCredentialsError"}:
+            raise UsageError(
+                "there are no AWS credentials; set a profile with --profile, or label on your own "
+                "machine with --backend embedded"
+            ) from error
+        raise
+
+
+@cache
+def _client(clients: Clients, service: str) -> Any:
+    from botocore.config import Config
+
+    keys: dict[str, Any] = {}
+    if clients.access_key is not None:
+        keys = {
+            "aws_access_key_id": clients.access_key,
+            "aws_secret_access_key": clients.secret_key,
+        }
+    own: dict[str, Any] = {} if clients.endpoint is None else {"proxies": {}}
+    return _session(clients.profile).client(
+        service,
+        region_name=clients.region,
+        endpoint_url=clients.endpoint,
+        config=Config(retries={"mode": "standard", "max_attempts": 5}, tcp_keepalive=True, **own),
+        **keys,
+    )
+
+
+@cache
+def _session(profile: str) -> Any:
+    import boto3
+    from botocore.exceptions import ProfileNotFound
+
+    try:
+        return boto3.Session(profile_name=profile or None)
+    except ProfileNotFound:
+        raise UsageError(
+            f"there is no AWS profile {profile!r}; `aws configure list-profiles` shows which are"
+        ) from None
