@@ -4,8 +4,8 @@ A check returns hard problems: what breaks the request, the job or a line of its
 `warn_…` twin returns what is allowed but likely to hurt. Sources: the API reference (shapes of
 botocore 1.44.5) and the developer guide; where they differ, a comment says so. This module holds
 the rules on names and sources, and offers those of its neighbours: `request_fields`,
-`request_arns`, `labels` (labels and their file), `objects` (manifest lines and images), `names`
-(regions, ARNs).
+`request_arns`, `request_automation`, `labels` (labels and their file), `objects` (manifest lines
+and images), `names` (regions, ARNs).
 """
 
 from __future__ import annotations
@@ -32,9 +32,11 @@ from gt_workflow.core.objects import (
     check_image,
     check_manifest_line,
     check_object_count,
+    warn_object_count,
 )
 from gt_workflow.core.problems import Problem, member, short
-from gt_workflow.core.request_arns import arn_problems, price_amount
+from gt_workflow.core.request_arns import arn_problems, longest_availability, price_amount
+from gt_workflow.core.request_automation import automation_problems
 from gt_workflow.core.request_fields import field_problems
 
 __all__ = [
@@ -58,14 +60,18 @@ __all__ = [
     "job_name_problem",
     "kind_of",
     "label_category_file",
+    "longest_availability",
     "parse_label_category_file",
     "price_amount",
     "warn_labeling_request",
     "warn_labels",
+    "warn_object_count",
     "workforce",
 ]
 
 DEFAULT_CONCURRENT: Final = 1_000  # above it, AWS Support has to agree
+
+_VPC: Final = "LabelingJobAlgorithmsConfig.LabelingJobResourceConfig.VpcConfig"
 
 _JOB_NAME = re.compile(r"[a-zA-Z0-9](-*[a-zA-Z0-9]){0,62}")
 _ATTRIBUTE = re.compile(r"[a-zA-Z0-9](-*[a-zA-Z0-9]){0,126}")
@@ -77,18 +83,22 @@ def check_labeling_request(
     account: str | None = None,
     region: str | None = None,
     audited: str | None = None,
+    public_anyway: bool = False,
 ) -> list[Problem]:
     """Return every reason for which a CreateLabelingJob request for boxes cannot work.
 
     `account` is the caller's (the role and a private work team must be in it), `region` the one
     asked, `audited` the attribute that an adjustment or verification job looks at; a rule that
-    needs one of them is passed over without it. A request of any shape can be checked.
+    needs one of them is passed over without it. The public workforce is refused, for it is
+    closed; `public_anyway` holds it to its own rules instead. A request of any shape can be
+    checked.
     """
     return [
         *_names(request, audited),
         *field_problems(request),
         *_sources(request),
-        *arn_problems(request, region=region, account=account),
+        *arn_problems(request, region=region, account=account, public_anyway=public_anyway),
+        *automation_problems(request, region=region, account=account),
     ]
 
 
@@ -191,6 +201,14 @@ def _doubts(request: Mapping[str, Any]) -> Iterator[Problem]:
             human + "WorkteamArn",
             "Mechanical Turk closed on 2026-09-30; use a private or vendor work team",
         )
+        if not member(request, human + "TaskKeywords"):
+            yield Problem(
+                "keywords",
+                human + "TaskKeywords",
+                "the public finds tasks by their keywords; give one to five",
+            )
+        if member(request, _VPC) is not None:
+            yield Problem("vpc", _VPC, "labeling within a VPC needs a private work team")
     if (
         member(request, "InputConfig.DataSource.SnsDataSource") is not None
         and member(request, "StoppingConditions") is not None

@@ -16,6 +16,7 @@ from gt_workflow.core.problems import Problem
 
 MAX_OBJECTS: Final = 100_000
 MIN_OBJECTS_AUTOMATED: Final = 1_250
+GOOD_OBJECTS_AUTOMATED: Final = 5_000
 MAX_LINE_CHARACTERS: Final = 100_000
 MAX_ATTRIBUTE_CHARACTERS: Final = 20_000
 MAX_IMAGE_BYTES: Final = 40_000_000
@@ -87,7 +88,22 @@ def check_object_count(objects: int, *, automated: bool = False) -> list[Problem
             Problem(
                 "object-count",
                 "manifest",
-                f"has {objects:,} data objects; automated labeling needs {MIN_OBJECTS_AUTOMATED:,}",
+                f"has {objects:,} data objects; automated labeling needs "
+                f"{MIN_OBJECTS_AUTOMATED:,}, so add photographs or let people label them all",
+            )
+        ]
+    return []
+
+
+def warn_object_count(objects: int, *, automated: bool = False) -> list[Problem]:
+    """Return what is doubtful about a job of so many data objects."""
+    if automated and MIN_OBJECTS_AUTOMATED <= objects < GOOD_OBJECTS_AUTOMATED:
+        return [
+            Problem(
+                "object-count",
+                "manifest",
+                f"has {objects:,} data objects; for automated labeling AWS recommends "
+                f"{GOOD_OBJECTS_AUTOMATED:,} or more, since people label those it learns from",
             )
         ]
     return []
@@ -114,7 +130,8 @@ def check_image(*, size: int, width: int, height: int, automated: bool = False) 
             Problem(
                 "image-pixels",
                 "image",
-                f"has {width} x {height} pixels; automated labeling takes up to {long} x {short}",
+                f"has {width} x {height} pixels; automated labeling takes up to {long} x {short}, "
+                "so shrink it",
             )
         )
     return problems

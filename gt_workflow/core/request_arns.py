@@ -16,7 +16,6 @@ from gt_workflow.core.names import (
     PUBLIC_CROWD_ACCOUNT,
     Workforce,
     account_of,
-    algorithm_arn,
     function_of,
     kind_of,
     region_of,
@@ -39,6 +38,11 @@ VERIFICATION_PRICES: Final = (12, 24, *BOX_PRICES)
 
 PII_CLASSIFIER: Final = "FreeOfPersonallyIdentifiableInformation"
 
+PUBLIC_CLOSED: Final = (
+    "the public workforce closed on 2026-09-30 with Amazon Mechanical Turk; name a private or "
+    "vendor work team, or say that you want it all the same (--public-anyway)"
+)
+
 _WORKTEAM: Final = "HumanTaskConfig.WorkteamArn"
 _PRE: Final = "HumanTaskConfig.PreHumanTaskLambdaArn"
 _ACS: Final = "HumanTaskConfig.AnnotationConsolidationConfig.AnnotationConsolidationLambdaArn"
@@ -48,13 +52,16 @@ _CLASSIFIERS: Final = "InputConfig.DataAttributes.ContentClassifiers"
 
 
 def arn_problems(
-    request: Mapping[str, Any], *, region: str | None, account: str | None
+    request: Mapping[str, Any], *, region: str | None, account: str | None, public_anyway: bool
 ) -> Iterator[Problem]:
-    """Yield what does not agree; without `region` the PRE function's region is the job's."""
+    """Yield what does not agree; without `region` the PRE function's region is the job's.
+
+    The public work team is refused unless `public_anyway`; then the rules on what it is paid and
+    may see are applied.
+    """
     yield from _functions(request, region)
-    yield from _team(request, region)
+    yield from _team(request, region, public_anyway=public_anyway)
     yield from _accounts(request, account)
-    yield from _automation(request)
 
 
 def price_amount(usd: Decimal) -> dict[str, int]:
@@ -126,7 +133,18 @@ def _function_place(field: str, where: str, account: str, region: str | None) ->
         yield Problem("region", field, f"is in {where}, but the job would be in {region}")
 
 
-def _team(request: Mapping[str, Any], region: str | None) -> Iterator[Problem]:
+def longest_availability(workteam_arn: str) -> int:
+    """Return for how many seconds a task may wait for the workers of this team.
+
+    `UsageError` if it is no work team's ARN. For jobs with automated labeling AWS documents no
+    other number.
+    """
+    return MAX_AVAILABILITY[workforce(workteam_arn)]
+
+
+def _team(
+    request: Mapping[str, Any], region: str | None, *, public_anyway: bool
+) -> Iterator[Problem]:
     arn = member(request, _WORKTEAM)
     if arn is None:
         yield Problem("missing", _WORKTEAM, "is missing; name the work team that labels")
@@ -145,6 +163,9 @@ def _team(request: Mapping[str, Any], region: str | None) -> Iterator[Problem]:
     job_region = region or region_of(member(request, _PRE))
     if job_region is not None and here != job_region:
         yield Problem("region", _WORKTEAM, f"is in {here}, but the job would be in {job_region}")
+    if force == "public" and not public_anyway:
+        yield Problem("public", _WORKTEAM, PUBLIC_CLOSED)
+        return
     most = MAX_AVAILABILITY[force]
     availability = member(request, _AVAILABILITY)
     if isinstance(availability, int) and availability > most:
@@ -195,18 +216,3 @@ def _accounts(request: Mapping[str, Any], account: str | None) -> Iterator[Probl
             yield Problem(
                 "account", field, f"belongs to account {owner}; use one of account {account}"
             )
-
-
-def _automation(request: Mapping[str, Any]) -> Iterator[Problem]:
-    config = member(request, "LabelingJobAlgorithmsConfig")
-    if config is None:
-        return
-    field = "LabelingJobAlgorithmsConfig.LabelingJobAlgorithmSpecificationArn"
-    region = region_of(member(request, _PRE)) or "REGION"
-    arn = member(config, "LabelingJobAlgorithmSpecificationArn")
-    if arn != algorithm_arn(region):
-        yield Problem("algorithm", field, f"for boxes, use {algorithm_arn(region)}")
-    if kind_of(request) == "verify":
-        yield Problem("algorithm", field, "nothing verifies labels automatically; leave it out")
-    if member(request, "InputConfig.DataSource.SnsDataSource") is not None:
-        yield Problem("algorithm", field, "streaming jobs have no automated labeling; leave it out")

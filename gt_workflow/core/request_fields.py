@@ -24,6 +24,8 @@ MAX_KEYWORDS: Final = 5
 MAX_KEYWORD_CHARACTERS: Final = 30
 MAX_TAGS: Final = 50
 
+CLASSIFIERS: Final = ("FreeOfPersonallyIdentifiableInformation", "FreeOfAdultContent")
+
 _KEYWORD = re.compile(r"[A-Za-z0-9]+( [A-Za-z0-9]+)*")
 # The model allows https:// as well; everything here names objects as s3://bucket/key.
 _S3_URI = re.compile(r"s3://[A-Za-z0-9][A-Za-z0-9._-]*(/.*)?", re.DOTALL)
@@ -132,6 +134,7 @@ def field_problems(request: Mapping[str, Any]) -> Iterator[Problem]:
     yield from _texts(request)
     yield from _numbers(request)
     yield from _keywords(request)
+    yield from _classifiers(request)
     yield from _tags(request)
 
 
@@ -186,6 +189,19 @@ def _keywords(request: Mapping[str, Any]) -> Iterator[Problem]:
                 f"{short(keyword)} does not do; use 1 to {MAX_KEYWORD_CHARACTERS} plain letters "
                 "and digits, single spaces between words",
             )
+
+
+def _classifiers(request: Mapping[str, Any]) -> Iterator[Problem]:
+    field = "InputConfig.DataAttributes.ContentClassifiers"
+    declared = member(request, field)
+    if declared is None:
+        return
+    if not isinstance(declared, list | tuple) or any(one not in CLASSIFIERS for one in declared):
+        yield Problem(
+            "classifiers",
+            field,
+            f"{short(declared)} does not do; declare {' or '.join(CLASSIFIERS)}, or both",
+        )
 
 
 def _tags(request: Mapping[str, Any]) -> Iterator[Problem]:

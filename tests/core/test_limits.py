@@ -27,6 +27,10 @@ PRICE = f"{HUMAN}.PublicWorkforceTaskPrice"
 LIFETIME = f"{HUMAN}.TaskAvailabilityLifetimeInSeconds"
 MANIFEST = "InputConfig.DataSource.S3DataSource.ManifestS3Uri"
 ALGORITHM = "LabelingJobAlgorithmsConfig.LabelingJobAlgorithmSpecificationArn"
+RESOURCES = "LabelingJobAlgorithmsConfig.LabelingJobResourceConfig"
+VPC = f"{RESOURCES}.VpcConfig"
+MODEL = "LabelingJobAlgorithmsConfig.InitialActiveLearningModelArn"
+CLASSIFIERS = "InputConfig.DataAttributes.ContentClassifiers"
 GONE = object()
 
 
@@ -60,7 +64,21 @@ def check(request, **context):
 @pytest.mark.parametrize("path", sorted(GOLDEN.glob("[alv]*-*.json")), ids=lambda path: path.stem)
 def test_good_requests_pass(path):
     request = json.loads(path.read_text(encoding="utf-8"))
-    assert check(request, account=ACCOUNT, region=REGION, audited="other") == []
+    public = "public" in path.stem
+    context = {"account": ACCOUNT, "region": REGION, "audited": "other", "public_anyway": public}
+    assert check(request, **context) == []
+
+
+@pytest.mark.parametrize("kind", ["label", "adjust", "verify"])
+def test_the_public_is_refused_with_the_reason(kind):
+    (problem,) = limits.check_labeling_request(golden(f"{kind}-public"), account=ACCOUNT)
+    assert (problem.code, problem.field) == ("public", TEAM)
+    assert "closed on 2026-09-30" in problem.message
+
+
+def test_the_public_is_refused_without_a_word_on_what_it_would_cost():
+    request = changed(golden("label-public"), PRICE, GONE)
+    assert check(request) == [("public", TEAM)]
 
 
 PRIVATE = [
@@ -266,12 +284,13 @@ def test_function_of_another_region_is_told_the_right_account():
     ],
 )
 def test_the_public_work_team_has_rules_of_its_own(path, value, expected):
-    assert check(changed(golden("label-public"), path, value), account=ACCOUNT) == [expected]
+    request = changed(golden("label-public"), path, value)
+    assert check(request, account=ACCOUNT, public_anyway=True) == [expected]
 
 
 def test_verification_may_cost_less():
     price = {"AmountInUsd": {"Cents": 1, "TenthFractionsOfACent": 2}}
-    assert check(changed(golden("verify-public"), PRICE, price)) == []
+    assert check(changed(golden("verify-public"), PRICE, price), public_anyway=True) == []
 
 
 def test_a_vendor_is_not_paid_per_task():
@@ -295,6 +314,41 @@ def test_a_vendor_is_not_paid_per_task():
 )
 def test_automated_labeling_is_for_boxes_in_the_jobs_region(name, arn, expected):
     assert check(changed(golden(name), ALGORITHM, arn)) == expected
+
+
+@pytest.mark.parametrize(
+    ("path", "value", "expected"),
+    [
+        (ALGORITHM, GONE, ("algorithm", ALGORITHM)),
+        (MODEL, "degu-0", ("model", MODEL)),
+        (MODEL, f"arn:aws:sagemaker:{REGION}:{ACCOUNT}:training-job/degu-0", ("model", MODEL)),
+        (MODEL, f"arn:aws:sagemaker:us-east-1:{ACCOUNT}:model/degu-0", ("region", MODEL)),
+        (MODEL, f"arn:aws:sagemaker:{REGION}:111122223333:model/degu-0", ("account", MODEL)),
+        (f"{RESOURCES}.VolumeKmsKeyId", "a key", ("text", f"{RESOURCES}.VolumeKmsKeyId")),
+        (f"{VPC}.Subnets", GONE, ("vpc", f"{VPC}.Subnets")),
+        (f"{VPC}.Subnets", ["subnet-1"] * 17, ("vpc", f"{VPC}.Subnets")),
+        (f"{VPC}.Subnets", ["subnet-1", "subnet_2"], ("vpc", f"{VPC}.Subnets[1]")),
+        (f"{VPC}.SecurityGroupIds", [], ("vpc", f"{VPC}.SecurityGroupIds")),
+        (f"{VPC}.SecurityGroupIds", ["sg-1"] * 6, ("vpc", f"{VPC}.SecurityGroupIds")),
+        (f"{VPC}.SecurityGroupIds", ["s" * 33], ("vpc", f"{VPC}.SecurityGroupIds[0]")),
+    ],
+)
+def test_what_automated_labeling_runs_on_is_checked(path, value, expected):
+    request = changed(golden("label-vendor-auto"), path, value)
+    assert check(request, account=ACCOUNT, region=REGION) == [expected]
+
+
+def test_a_content_classifier_is_one_of_two():
+    request = changed(golden("label-private"), CLASSIFIERS, ["FreeOfPersonalInformation"])
+    assert check(request) == [("classifiers", CLASSIFIERS)]
+
+
+@pytest.mark.parametrize(
+    ("name", "seconds"),
+    [("label-private", 2_592_000), ("label-vendor", 2_592_000), ("label-public", 43_200)],
+)
+def test_how_long_a_task_may_wait_follows_from_the_work_team(name, seconds):
+    assert limits.longest_availability(golden(name)[HUMAN]["WorkteamArn"]) == seconds
 
 
 def streaming(request):
@@ -322,11 +376,15 @@ def test_streaming_has_no_automated_labeling():
             [("empty", "OutputConfig.KmsKeyId")],
         ),
         (golden("label-public"), [("public", TEAM)]),
+        (
+            changed(golden("label-public-auto"), f"{HUMAN}.TaskKeywords", GONE),
+            [("public", TEAM), ("keywords", f"{HUMAN}.TaskKeywords"), ("vpc", VPC)],
+        ),
         (streaming(golden("label-private")), [("streaming", "StoppingConditions")]),
     ],
 )
 def test_doubts_are_warnings_not_problems(request_, expected):
-    assert check(request_, account=ACCOUNT) == []
+    assert check(request_, account=ACCOUNT, public_anyway=True) == []
     warnings = limits.warn_labeling_request(request_)
     assert [(warning.code, warning.field) for warning in warnings] == expected
 
@@ -388,13 +446,13 @@ PATHS = sorted(
 
 
 @given(
-    name=st.sampled_from(["label-private", "label-public", "verify-vendor"]),
+    name=st.sampled_from(["label-private-auto", "label-public", "verify-vendor"]),
     path=st.sampled_from(PATHS),
     value=json_values,
 )
 def test_a_request_of_any_shape_gets_an_answer(name, path, value):
     request = changed(golden(name), path, value)
-    check(request, account=ACCOUNT, region=REGION)
+    check(request, account=ACCOUNT, region=REGION, public_anyway=True)
     limits.warn_labeling_request(request)
     limits.kind_of(request)
 

@@ -90,6 +90,20 @@ def test_number_of_objects(objects, automated, fits):
 
 
 @pytest.mark.parametrize(
+    ("objects", "automated", "doubtful"),
+    [
+        (10, False, False),
+        (1_249, True, False),  # an error already
+        (1_250, True, True),
+        (4_999, True, True),
+        (5_000, True, False),
+    ],
+)
+def test_few_objects_for_automated_labeling_are_doubtful(objects, automated, doubtful):
+    assert bool(limits.warn_object_count(objects, automated=automated)) is doubtful
+
+
+@pytest.mark.parametrize(
     ("image", "fits"),
     [
         ({"size": 40_000_000, "width": 10_000, "height": 10_000}, True),

@@ -14,7 +14,7 @@ from golden import assert_valid, compare, service_model
 
 from gt_workflow.core import limits, names
 from gt_workflow.core.request_arns import PII_CLASSIFIER
-from gt_workflow.core.requests import JobSpec, create_labeling_job
+from gt_workflow.core.requests import AutoLabel, JobSpec, create_labeling_job
 from gt_workflow.errors import UsageError
 
 ACCOUNT = "123456789012"
@@ -70,9 +70,60 @@ def test_labeling_job(kind, force, sagemaker):
     request = create_labeling_job(spec(kind, force))
     compare(f"{kind}-{force}", request)
     assert_valid(sagemaker.operation_model("CreateLabelingJob").input_shape, request)
-    assert limits.check_labeling_request(request, account=ACCOUNT, region="us-west-2") == []
+    assert problems(request, force) == []
     assert limits.kind_of(request) == kind
     assert limits.workforce(request["HumanTaskConfig"]["WorkteamArn"]) == force
+
+
+def problems(request, force):
+    """Check as the workforce is to be asked for: the public one needs a word of its own."""
+    context = {"account": ACCOUNT, "region": "us-west-2", "public_anyway": force == "public"}
+    return limits.check_labeling_request(request, **context)
+
+
+AUTO_LABEL = AutoLabel(
+    initial_model_arn=f"arn:aws:sagemaker:us-west-2:{ACCOUNT}:model/degu-0-labels",
+    volume_kms_key=f"arn:aws:kms:us-west-2:{ACCOUNT}:key/5678efab",
+    subnets=("subnet-0123abcd", "subnet-4567cdef"),
+    security_groups=("sg-0123abcd",),
+)
+
+
+@pytest.mark.parametrize("kind", ["label", "adjust"])
+@pytest.mark.parametrize("force", TEAMS)
+def test_labeling_job_with_automated_labeling(kind, force, sagemaker):
+    request = create_labeling_job(replace(spec(kind, force), auto_label=AUTO_LABEL))
+    compare(f"{kind}-{force}-auto", request)
+    assert_valid(sagemaker.operation_model("CreateLabelingJob").input_shape, request)
+    assert problems(request, force) == []
+    assert limits.kind_of(request) == kind
+
+
+def test_smallest_automated_labeling_is_the_algorithm_alone(sagemaker):
+    request = create_labeling_job(replace(spec(), auto_label=AutoLabel(volume_kms_key="")))
+    assert list(request["LabelingJobAlgorithmsConfig"]) == ["LabelingJobAlgorithmSpecificationArn"]
+    assert_valid(sagemaker.operation_model("CreateLabelingJob").input_shape, request)
+    assert problems(request, "private") == []
+
+
+@pytest.mark.parametrize("force", TEAMS)
+def test_nothing_verifies_automatically(force):
+    request = create_labeling_job(replace(spec("verify", force), auto_label=AutoLabel()))
+    assert [problem.code for problem in problems(request, force)] == ["algorithm"]
+
+
+@pytest.mark.parametrize("half", ["subnets", "security_groups"])
+def test_half_a_vpc_is_told(half):
+    request = create_labeling_job(replace(spec(), auto_label=replace(AUTO_LABEL, **{half: ()})))
+    (problem,) = problems(request, "private")
+    assert problem.code == "vpc"
+    assert "or neither" in problem.message
+
+
+@pytest.mark.parametrize("region", names.LAMBDA_ACCOUNTS)
+def test_every_region_has_its_algorithm(region):
+    request = create_labeling_job(replace(spec(), region=region, auto_label=AutoLabel()))
+    assert f":{region}:027400017018:" in str(request["LabelingJobAlgorithmsConfig"])
 
 
 def test_smallest_labeling_job_has_no_empty_member(sagemaker):
