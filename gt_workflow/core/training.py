@@ -1,59 +1,154 @@
-"""A detector's training: channel blocks, hyperparameters and requests, as plain dicts."""
+"""Channels and settings → CreateTrainingJob and CreateHyperParameterTuningJob, as plain dicts.
+
+For the built-in Object Detection, whose facts stand in `hyperparameters` and `instances`. Empty
+members are left out. Sources: developer guide, "Object Detection - MXNet", "Incremental Training",
+"Managed Spot Training", and botocore's model of the two operations.
+"""
 
 from __future__ import annotations
 
-from types import MappingProxyType
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
 from typing import Any, Final, Literal, TypeAlias
 
+from gt_workflow.core.hyperparameters import hyperparameters
+from gt_workflow.core.instances import takes_volume_key
+from gt_workflow.core.names import training_image
+from gt_workflow.core.tuning import OBJECTIVE, Range
 from gt_workflow.errors import UsageError
+
+__all__ = [
+    "Form",
+    "TrainingSpec",
+    "create_training_job",
+    "create_tuning_job",
+    "hyperparameters",
+    "input_data_config",
+    "model_channel",
+]
 
 Form: TypeAlias = Literal["recordio", "image", "manifest"]
 
-# Every default of the algorithm but those that differ between its documentation and its
-# container, as the documentation has them (developer guide, "Object Detection
-# Hyperparameters"). The container's own default of use_pretrained_model was seen to be 0.
-# Left out: freeze_layer_pattern and kv_store, whose default is to be absent.
-_HYPERPARAMETERS: Final = MappingProxyType(
-    {
-        "base_network": "vgg-16",
-        "use_pretrained_model": "1",
-        "image_shape": "300",
-        "epochs": "30",
-        "learning_rate": "0.001",
-        "lr_scheduler_step": "",
-        "lr_scheduler_factor": "0.1",
-        "optimizer": "sgd",
-        "momentum": "0.9",
-        "weight_decay": "0.0005",
-        "nms_threshold": "0.45",
-        "overlap_threshold": "0.5",
-        "early_stopping": "False",
-        "early_stopping_min_epochs": "10",
-        "early_stopping_patience": "5",
-        "early_stopping_tolerance": "0.0",
-    }
-)
-_DEFAULT_BATCH: Final = 32
-_SHUFFLE_SEED: Final = 1
 
+@dataclass(frozen=True, slots=True)
+class TrainingSpec:
+    """One training; times in seconds, addresses as `s3://bucket/key`.
 
-def hyperparameters(*, classes: int, samples: int, label_width: int) -> dict[str, str]:
-    """Return the HyperParameters of a CreateTrainingJob request, every one explicit.
-
-    `samples` counts what the train channel really holds, `label_width` is 2 + 5 x the most boxes
-    on one image of either channel. A batch is never larger than the channel. `UsageError` if one
-    of them is below 1.
+    `channels` are blocks of `input_data_config`, and of `model_channel` if an older model is
+    trained on. `max_wait` (for spot capacity and the run together) makes it a spot job, which
+    keeps its checkpoints under `checkpoint_uri`. `kms_key` encrypts the model, and the volume
+    where that is possible. `tags` are (key, value) pairs.
     """
-    for name, value in (("classes", classes), ("samples", samples), ("label_width", label_width)):
-        if value < 1:
-            raise UsageError(f"{name} is {value}; a training job needs at least 1")
+
+    name: str
+    region: str
+    role_arn: str
+    channels: tuple[Mapping[str, Any], ...]
+    hyperparameters: Mapping[str, str]
+    output_uri: str
+    instance_type: str
+    instance_count: int
+    volume_gb: int
+    max_runtime: int
+    max_wait: int | None = None
+    checkpoint_uri: str | None = None
+    kms_key: str = ""
+    subnets: tuple[str, ...] = ()
+    security_groups: tuple[str, ...] = ()
+    tags: tuple[tuple[str, str], ...] = ()
+
+
+def create_training_job(spec: TrainingSpec) -> dict[str, Any]:
+    """Return the CreateTrainingJob request; `UsageError` for a region without the image."""
     return {
-        "num_classes": str(classes),
-        "num_training_samples": str(samples),
-        "label_width": str(label_width),
-        "mini_batch_size": str(min(_DEFAULT_BATCH, samples)),
-        **_HYPERPARAMETERS,
+        "TrainingJobName": spec.name,
+        "HyperParameters": dict(spec.hyperparameters),
+        **_job(spec),
+        **_tags(spec),
     }
+
+
+def create_tuning_job(
+    spec: TrainingSpec, *, ranges: Iterable[Range], jobs: int, parallel: int
+) -> dict[str, Any]:
+    """Return the CreateHyperParameterTuningJob request: `jobs` trainings, `parallel` at a time.
+
+    What has a range is not among the fixed hyperparameters. The image brings its own metric
+    definitions, so none are sent.
+    """
+    chosen = list(ranges)
+    searched = {entry.name for entry in chosen}
+    fixed = {key: value for key, value in spec.hyperparameters.items() if key not in searched}
+    kinds: dict[str, list[dict[str, Any]]] = {}
+    for entry in chosen:
+        kinds.setdefault(f"{entry.kind}ParameterRanges", []).append(entry.to_request())
+    return {
+        "HyperParameterTuningJobName": spec.name,
+        "HyperParameterTuningJobConfig": {
+            "Strategy": "Bayesian",
+            "HyperParameterTuningJobObjective": {"Type": "Maximize", "MetricName": OBJECTIVE},
+            "ResourceLimits": {
+                "MaxNumberOfTrainingJobs": jobs,
+                "MaxParallelTrainingJobs": parallel,
+            },
+            "ParameterRanges": kinds,
+            "TrainingJobEarlyStoppingType": "Auto",
+        },
+        "TrainingJobDefinition": {"StaticHyperParameters": fixed, **_job(spec)},
+        **_tags(spec),
+    }
+
+
+def _job(spec: TrainingSpec) -> dict[str, Any]:
+    """Build what a training and the trainings of a tuning are both told."""
+    # The model channel is read as files whatever the others are.
+    own = [block for block in spec.channels if block["ChannelName"] != "model"]
+    output = {"S3OutputPath": spec.output_uri}
+    resources = {
+        "InstanceType": spec.instance_type,
+        "InstanceCount": spec.instance_count,
+        "VolumeSizeInGB": spec.volume_gb,
+    }
+    if spec.kms_key:
+        output["KmsKeyId"] = spec.kms_key
+        if takes_volume_key(spec.instance_type):
+            resources["VolumeKmsKeyId"] = spec.kms_key
+    request: dict[str, Any] = {
+        "AlgorithmSpecification": {
+            "TrainingImage": training_image(spec.region),
+            "TrainingInputMode": own[0]["InputMode"],
+        },
+        "RoleArn": spec.role_arn,
+        "InputDataConfig": [dict(block) for block in spec.channels],
+        "OutputDataConfig": output,
+        "ResourceConfig": resources,
+        "StoppingCondition": {"MaxRuntimeInSeconds": spec.max_runtime},
+    }
+    if spec.subnets:
+        request["VpcConfig"] = {
+            "SecurityGroupIds": list(spec.security_groups),
+            "Subnets": list(spec.subnets),
+        }
+    if spec.max_wait is not None:
+        request["StoppingCondition"]["MaxWaitTimeInSeconds"] = spec.max_wait
+        request["EnableManagedSpotTraining"] = True
+        if spec.checkpoint_uri:
+            request["CheckpointConfig"] = {"S3Uri": spec.checkpoint_uri}
+    return request
+
+
+def _tags(spec: TrainingSpec) -> dict[str, Any]:
+    if not spec.tags:
+        return {}
+    return {"Tags": [{"Key": key, "Value": value} for key, value in spec.tags]}
+
+
+def model_channel(uri: str) -> dict[str, Any]:
+    """Return the channel of an older model's `model.tar.gz` that is trained on."""
+    return _folder_channel("model", uri, "application/x-sagemaker-model")
+
+
+_SHUFFLE_SEED: Final = 1
 
 
 def input_data_config(
@@ -84,18 +179,22 @@ def input_data_config(
         ]
     if form == "recordio":
         return [
-            _folder_channel("train", train_uri, "application/x-recordio"),
-            _folder_channel("validation", validation_uri, "application/x-recordio"),
+            _folder_channel("train", _slashed(train_uri), "application/x-recordio"),
+            _folder_channel("validation", _slashed(validation_uri), "application/x-recordio"),
         ]
     if not train_annotation_uri or not validation_annotation_uri:
         raise UsageError("image channels need the folders of their annotations")
     # The annotation channels are declared as images too; the algorithm wants it so.
     return [
-        _folder_channel("train", train_uri, content_type),
-        _folder_channel("validation", validation_uri, content_type),
-        _folder_channel("train_annotation", train_annotation_uri, content_type),
-        _folder_channel("validation_annotation", validation_annotation_uri, content_type),
+        _folder_channel("train", _slashed(train_uri), content_type),
+        _folder_channel("validation", _slashed(validation_uri), content_type),
+        _folder_channel("train_annotation", _slashed(train_annotation_uri), content_type),
+        _folder_channel("validation_annotation", _slashed(validation_annotation_uri), content_type),
     ]
+
+
+def _slashed(uri: str) -> str:
+    return uri if uri.endswith("/") else f"{uri}/"
 
 
 def _folder_channel(name: str, uri: str, content_type: str) -> dict[str, Any]:
@@ -104,7 +203,7 @@ def _folder_channel(name: str, uri: str, content_type: str) -> dict[str, Any]:
         "DataSource": {
             "S3DataSource": {
                 "S3DataType": "S3Prefix",
-                "S3Uri": uri if uri.endswith("/") else f"{uri}/",
+                "S3Uri": uri,
                 "S3DataDistributionType": "FullyReplicated",
             }
         },
