@@ -57,6 +57,7 @@ class Job(_Section, frozen=True):
     task_time_limit: int = 3600  # seconds
     availability: int = 2_592_000  # seconds: 30 days, the most a private team may have
     max_concurrent: int = 1000
+    max_objects: int = 100_000  # photographs a labeling job; more make several jobs
     keywords: tuple[str, ...] = ()
     attribute: str = "boxes"
     tags: tuple[str, ...] = ()  # KEY=VALUE

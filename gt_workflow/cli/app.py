@@ -16,13 +16,17 @@ import typer.core
 
 from gt_workflow import __version__
 from gt_workflow.cli.options import (
+    Backend,
     JobName,
     Json,
+    Profile,
+    Region,
     Root,
     Set,
     SettingsFile,
     names,
     read_settings,
+    where,
 )
 from gt_workflow.errors import GtWorkflowError, InterruptedByUserError
 
@@ -85,6 +89,32 @@ def launch(  # noqa: PLR0913 - one parameter per flag
         str | None, typer.Option(metavar="DIR|s3://", help="Where the channels go.")
     ] = None,
     root: Root = None,
+    backend: Backend = None,
+    profile: Profile = None,
+    region: Region = None,
+    bucket: Annotated[
+        str | None, typer.Option(metavar="NAME", help="Where objects go [default: gt-workflow].")
+    ] = None,
+    role: Annotated[
+        str | None, typer.Option(metavar="NAME|ARN", help="AWS: the execution role.")
+    ] = None,
+    workteam: Annotated[
+        str | None,
+        typer.Option(metavar="NAME|ARN", help="AWS: who labels, a private or a vendor's team."),
+    ] = None,
+    auto_label: Annotated[
+        bool, typer.Option("--auto-label", help="AWS: a model labels what it is sure of.")
+    ] = False,
+    auto_label_from: Annotated[
+        str | None,
+        typer.Option(metavar="JOB", help="AWS: begin with the model of an earlier job."),
+    ] = None,
+    public_anyway: Annotated[
+        bool, typer.Option("--public-anyway", help="AWS: ask for the closed public workforce.")
+    ] = False,
+    max_cost: Annotated[
+        str | None, typer.Option(metavar="USD", help="AWS: above this, ask first.")
+    ] = None,
     settings_file: SettingsFile = None,
     set_: Set = None,
     init: Annotated[
@@ -118,7 +148,14 @@ def launch(  # noqa: PLR0913 - one parameter per flag
             "workers.truth": truth,
             "channels.forms": names(to),
             "channels.out": out,
-            "store.root": root,
+            "store.bucket": bucket,
+            "aws.role": role,
+            "aws.workteam": workteam,
+            "aws.public-anyway": public_anyway or None,
+            "auto-label.enabled": auto_label or bool(auto_label_from) or None,
+            "auto-label.start-from": auto_label_from,
+            "cost.max": max_cost,
+            **where(root, backend, profile, region),
         },
     )
     if dry_run:

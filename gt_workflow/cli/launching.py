@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import sys
 import threading
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
+
+import msgspec
 
 from gt_workflow import wiring
 from gt_workflow.cli import show
@@ -22,6 +25,10 @@ from gt_workflow.errors import (
 from gt_workflow.workflow import contributions, convert, follow, templates
 from gt_workflow.workflow import launch as stage
 from gt_workflow.workflow.sources import MANIFEST_SUFFIXES, is_manifest
+from gt_workflow.workflow.specify import MODEL_PREFIX, dollars
+
+if TYPE_CHECKING:
+    from gt_workflow.core.truth import Truth
 
 
 def write_settings_file(path: Path) -> None:
@@ -45,11 +52,12 @@ def dry_run(settings: Settings, *, as_json: bool) -> None:
         show.data(planned.to_dict())
         return
     _tell_photographs(planned)
-    show.line(f"labeling job {planned.name} (not created)")
+    for job in planned.jobs:
+        show.line(f"labeling job {job.name} (not created): {show.count(job.count, 'object')}")
     show.line(
         f"channels: {wired.path(planned.channels_uri)} ({', '.join(settings.channels.forms)})"
     )
-    show.line(f"cost: {planned.cost.tasks} tasks, {planned.cost.total} USD (your own service)")
+    show.line(f"cost: {_cost(settings, planned)}")
     show.line("request:")
     show.data(planned.request)
 
@@ -63,42 +71,91 @@ def launch(settings: Settings, *, waits: bool, as_json: bool) -> None:
         simulated = settings.workers.kind == "simulated"
         known = wiring.truth(settings, wired=wired) if simulated else None
         with wiring.backend(settings) as running:
-            new = stage.run(
-                planned,
-                storage=wired.storage,
-                engine=wired.engine,
-                images=wired.images,
-                folders=wired.folders,
-                ground_truth=running.ground_truth,
-                progress=narrator,
-            )
-            _tell_report(planned, wired)
-            over = follow.look(planned.name, ground_truth=running.ground_truth, clock=wired.clock)
-            there = "was done already" if over.over else "was there; going on with it"
-            show.note(f"labeling job {planned.name} {'created' if new else there}")
+            new = _create(settings, planned, wired, running, narrator)
             if not waits:
-                _tell_created(settings, planned.name, new=new, as_json=as_json)
+                _tell_created(settings, planned, new=new, as_json=as_json)
                 return
             try:
-                with _labelers(settings, wired, running, planned.name, known) as check:
-                    end = _follow(planned.name, wired, running, narrator, check)
+                ends = [
+                    _follow(settings, job.name, wired, running, narrator, known)
+                    for job in planned.jobs
+                ]
             except KeyboardInterrupt:
                 raise InterruptedByUserError(
                     f"interrupted; labeling job {planned.name} is kept with all its answers. Go on "
-                    f"with the same command, or let workers go on with: {show.command(settings)}"
+                    "with the same command" + ("" if running.address == "" else _or_serve(settings))
                 ) from None
         names = running.worker_names()
-        result = _finish(settings, wired, planned, end, narrator)
-        drawn = contributions.count(end.output_uri or "", storage=wired.storage)
-    by_worker = {
-        names.get(worker, worker): {"tasks": tasks, "boxes": drawn.boxes[worker]}
-        for worker, tasks in sorted(drawn.tasks.items(), key=lambda item: names.get(*item[:1] * 2))
-    }
+        end = stage.together(planned, ends)
+        result = _finish(settings, wired, planned, ends, narrator)
+        by_worker = _contributions(ends, names, wired)
     summary = {"job": end.to_dict(), "workers": by_worker, "channels": show.receipt(result)}
     if as_json:
         show.data(summary)
     else:
-        _tell_end(end, by_worker, result, wired)
+        _tell_end(end, ends, by_worker, result, wired)
+
+
+def _create(
+    settings: Settings,
+    planned: stage.LaunchPlan,
+    wired: wiring.Local,
+    running: wiring.Backend,
+    narrator: show.Narrator,
+) -> bool:
+    """Create what is not there, once its cost is agreed to; return whether anything is new."""
+    if stage.missing(planned, ground_truth=running.ground_truth):
+        _agree(settings, planned)
+    new = stage.run(
+        planned,
+        storage=wired.storage,
+        engine=wired.engine,
+        images=wired.images,
+        folders=wired.folders,
+        ground_truth=running.ground_truth,
+        progress=narrator,
+    )
+    _tell_report(planned, wired)
+    for job in planned.jobs:
+        now = follow.look(job.name, ground_truth=running.ground_truth, clock=wired.clock)
+        there = "was done already" if now.over else "was there; going on with it"
+        show.note(f"labeling job {job.name} {'created' if new else there}")
+    return new
+
+
+def _agree(settings: Settings, planned: stage.LaunchPlan) -> None:
+    """Tell the cost; above the limit, a person at the terminal may agree, and nobody else."""
+    if settings.backend == "embedded":
+        return
+    show.note(f"cost: {_cost(settings, planned)}")
+    if not settings.cost.max:
+        return
+    most = dollars(settings.cost.max, "--max-cost (cost.max)")
+    if planned.cost.total <= most:
+        return
+    refusal = (
+        f"the launch may cost {planned.cost.total} USD, more than --max-cost {most}; nothing was "
+        "created"
+    )
+    if not (sys.stdin.isatty() and sys.stderr.isatty()):
+        raise UsageError(refusal)
+    show.note(f"that is more than --max-cost {most}. Create it all the same? Type yes:")
+    if sys.stdin.readline().strip().lower() != "yes":
+        raise UsageError(refusal)
+
+
+def _cost(settings: Settings, planned: stage.LaunchPlan) -> str:
+    if settings.backend == "embedded":
+        return f"{planned.cost.tasks} tasks, {planned.cost.total} USD (your own service)"
+    return (
+        f"{planned.cost.total} USD: {planned.cost.service} for "
+        f"{show.count(planned.cost.objects, 'object')}, {planned.cost.workers} for "
+        f"{show.count(planned.cost.tasks, 'task')} (prices: [cost] in gt.toml)"
+    )
+
+
+def _or_serve(settings: Settings) -> str:
+    return f", or let workers go on with: {show.command(settings)}"
 
 
 def _plan(settings: Settings, wired: wiring.Local, narrator: show.Narrator) -> stage.LaunchPlan:
@@ -108,6 +165,12 @@ def _plan(settings: Settings, wired: wiring.Local, narrator: show.Narrator) -> s
             f"{source} is no source of photographs; name a folder, an s3:// prefix or a manifest "
             f"(a file that ends in {', '.join(MANIFEST_SUFFIXES)})"
         )
+    begun = settings.auto_label.start_from
+    if begun and not begun.startswith(MODEL_PREFIX):
+        with wiring.backend(settings) as running:
+            model = stage.model_of(begun, running.ground_truth)
+        automation = msgspec.structs.replace(settings.auto_label, start_from=model)
+        settings = msgspec.structs.replace(settings, auto_label=automation)
     planned = stage.plan(
         settings,
         place=wired.place,
@@ -135,12 +198,17 @@ def _instructions(path: str) -> str:
 
 @contextmanager
 def _labelers(
-    settings: Settings, wired: wiring.Local, running: wiring.Backend, name: str, known: Any
+    settings: Settings,
+    wired: wiring.Local,
+    running: wiring.Backend,
+    name: str,
+    known: Truth | None,
 ) -> Iterator[Any]:
     """Let simulated workers begin, or tell people where to; yields what raises their errors."""
     if known is None:
         if not follow.look(name, ground_truth=running.ground_truth, clock=wired.clock).over:
-            show.note(f"draw the boxes here: {running.page('me')}")
+            where = running.page("me") if running.address else "your work team's portal"
+            show.note(f"draw the boxes here: {where}")
             show.note("Ctrl-C is safe: the job stays, and the same command goes on with it")
         yield lambda: None
         return
@@ -161,37 +229,49 @@ def _labelers(
             halted.set()
 
 
-def _follow(
-    name: str, wired: wiring.Local, running: wiring.Backend, narrator: show.Narrator, check: Any
+def _follow(  # noqa: PLR0917 - the ports of a launch
+    settings: Settings,
+    name: str,
+    wired: wiring.Local,
+    running: wiring.Backend,
+    narrator: show.Narrator,
+    known: Truth | None,
 ) -> follow.Snapshot:
-    """Wait for the job's end."""
+    """Wait for a job's end; simulated workers do it meanwhile, if there are any."""
+    with _labelers(settings, wired, running, name, known) as check:
 
-    def told(now: follow.Snapshot, left: Any) -> None:
-        check()
-        narrator.job(now, left)
+        def told(now: follow.Snapshot, left: Any) -> None:
+            check()
+            narrator.job(now, left)
 
-    return follow.wait(
-        name, ground_truth=running.ground_truth, clock=wired.clock, told=told, longest=2.0
-    )
+        return follow.wait(
+            name,
+            ground_truth=running.ground_truth,
+            clock=wired.clock,
+            told=told,
+            longest=2.0 if running.address else 60.0,
+        )
 
 
 def _finish(
     settings: Settings,
     wired: wiring.Local,
     planned: stage.LaunchPlan,
-    end: follow.Snapshot,
+    ends: list[follow.Snapshot],
     narrator: show.Narrator,
 ) -> convert.ConvertReceipt:
-    """Write the channels from the job's output."""
+    """Write the channels from the jobs' output."""
+    end = stage.together(planned, ends)
+    outputs = [one.output_uri for one in ends if one.output_uri is not None]
     another = "begin another job with the same command and --name NEW"
-    if end.output_uri is None or not end.human + end.machine:
+    if len(outputs) < len(ends) or not end.human + end.machine:
         stopped = "was stopped before anything was labelled"
         ended = stopped if end.status == "Stopped" else "is over, and nothing was labelled"
         raise JobFailedError(f"labeling job {end.name} {ended}; {another}")
     try:
         converting = convert.plan(
             convert.ConvertSettings(
-                manifest=end.output_uri,
+                manifest=stage.merge(planned, outputs, storage=wired.storage),
                 out=planned.channels_uri,
                 attribute=settings.job.attribute,
                 forms=settings.channels.forms,
@@ -246,17 +326,37 @@ def _tell_report(planned: stage.LaunchPlan, wired: wiring.Local) -> None:
         show.note(f"what became of each photograph: {report}")
 
 
-def _tell_created(settings: Settings, name: str, *, new: bool, as_json: bool) -> None:
+def _contributions(
+    ends: list[follow.Snapshot], names: dict[str, str], wired: wiring.Local
+) -> dict[str, dict[str, int]]:
+    """Return tasks and boxes of each worker over all jobs, by name."""
+    found: dict[str, dict[str, int]] = {}
+    for end in ends:
+        drawn = contributions.count(end.output_uri or "", storage=wired.storage)
+        for worker, tasks in drawn.tasks.items():
+            did = found.setdefault(names.get(worker, worker), {"tasks": 0, "boxes": 0})
+            did["tasks"] += tasks
+            did["boxes"] += drawn.boxes[worker]
+    return dict(sorted(found.items()))
+
+
+def _tell_created(
+    settings: Settings, planned: stage.LaunchPlan, *, new: bool, as_json: bool
+) -> None:
+    names = [job.name for job in planned.jobs]
     if as_json:
-        show.data({"job": name, "created": new})
+        show.data({"job": planned.name, "jobs": names, "created": new})
     else:
-        show.line(name)
-    show.note(f"people label with: {show.command(settings)}")
-    show.note(f"follow with: {show.command(settings, 'status', name)}")
+        for name in names:
+            show.line(name)
+    if settings.backend == "embedded":
+        show.note(f"people label with: {show.command(settings)}")
+    show.note(f"follow with: {show.command(settings, 'status', names[0])}")
 
 
 def _tell_end(
     end: follow.Snapshot,
+    ends: list[follow.Snapshot],
     by_worker: dict[str, dict[str, int]],
     result: convert.ConvertReceipt,
     wired: wiring.Local,
@@ -268,7 +368,8 @@ def _tell_end(
         f"{'workers' if simulated else 'people'}, {end.machine} by machine, "
         f"{end.failed} failed, {end.left} not reached"
     )
-    show.line(f"output manifest: {wired.path(end.output_uri or '')}")
+    for one in ends:
+        show.line(f"output manifest: {wired.path(one.output_uri or '')}")
     show.line(
         "boxes drawn: "
         + ", ".join(

@@ -57,6 +57,11 @@ _FLAGS = {
     "store.region": "--region",
     "backend": "--backend",
     "aws.profile": "--profile",
+    "store.bucket": "--bucket",
+    "aws.role": "--role",
+    "aws.workteam": "--workteam",
+    "auto-label.start-from": "--auto-label-from",
+    "cost.max": "--max-cost",
 }
 
 

@@ -70,9 +70,13 @@ def note(text: str) -> None:
 
 
 def command(settings: Settings, *words: str) -> str:
-    """Return a command to copy, `serve` if no other is named, that finds the same folder."""
+    """Return a command to copy, `serve` if no other is named, that finds the same jobs."""
     root = settings.store.root
-    place = () if root == StoreSection().root else ("--root", root)
+    place: tuple[str, ...] = () if root == StoreSection().root else ("--root", root)
+    if settings.backend == "aws":
+        given = {"--profile": settings.aws.profile, "--region": settings.store.region}
+        flags = [word for flag, value in given.items() if value for word in (flag, value)]
+        place = ("--backend", "aws", *flags)
     return shlex.join(("python", "-m", "gt_workflow", *(words or ("serve",)), *place))
 
 

@@ -22,6 +22,7 @@ from gt_workflow.adapters.storage import FolderStorage, LocalFiles, Router
 from gt_workflow.config import Settings
 from gt_workflow.core.names import private_workteam_arn
 from gt_workflow.errors import UsageError
+from gt_workflow.ports import WorkTeams
 from gt_workflow.wiring.embedded import (
     ACCOUNT,
     REGION,
@@ -31,7 +32,7 @@ from gt_workflow.wiring.embedded import (
     root_folder,
     take_port,
 )
-from gt_workflow.workflow.launch import Place
+from gt_workflow.workflow.specify import Place
 
 if TYPE_CHECKING:
     from gt_workflow.adapters.aws import GroundTruth
@@ -181,6 +182,17 @@ def backend(
             address=address,
             hosting=hosting,
         )
+
+
+def work_teams(running: Backend) -> WorkTeams:
+    """Return the backend's work teams: the account's, or our own service's."""
+    from gt_workflow.adapters.workteams import CognitoTeams, OwnTeams
+
+    sagemaker = running.client("sagemaker")
+    if running.workers is not None:
+        return OwnTeams(sagemaker=sagemaker, workers=running.workers, address=running.address)
+    cognito = running.client("cognito-idp")
+    return CognitoTeams(sagemaker=sagemaker, cognito=cognito, clock=SystemClock())
 
 
 def account(settings: Settings) -> Clients:

@@ -32,7 +32,7 @@ class IngestSettings:
     to write. `exclude` names folders (or URI prefixes) to leave out of `source`. Photographs of
     the same content are one data object, the first by order, unless `keep_duplicates`: then each
     is labelled, and all of them carry the first one's origin, which keeps them on one side of
-    every split.
+    every split. More than `most` photographs are refused.
     """
 
     source: str
@@ -41,6 +41,7 @@ class IngestSettings:
     report: str
     exclude: tuple[str, ...] = ()
     keep_duplicates: bool = False
+    most: int = MAX_OBJECTS
 
 
 @dataclass(frozen=True, slots=True)
@@ -153,11 +154,10 @@ class Fates:
         self._photographs.append(photograph)
         for content in (finding.original, finding.stored):
             self._first.setdefault(content, photograph)
-        if len(self._photographs) > MAX_OBJECTS:
+        if len(self._photographs) > self._settings.most:
             raise UsageError(
-                f"{self._settings.source} holds more than {MAX_OBJECTS:,} photographs "
-                f"({self._found:,} files to look at); a labeling job takes {MAX_OBJECTS:,}, so "
-                "make several jobs of its subfolders"
+                f"{self._settings.source} holds more than {self._settings.most:,} photographs "
+                f"({self._found:,} files to look at); launch its subfolders one by one"
             )
 
     def reject(self, candidate: Candidate, reason: str) -> None:

@@ -10,27 +10,42 @@ from __future__ import annotations
 import hashlib
 import json
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import closing
 from dataclasses import dataclass, replace
-from typing import Any
+from itertools import islice
+from typing import Any, Final
 
 from gt_workflow.config import Settings
 from gt_workflow.core import limits
-from gt_workflow.core.cost import Cost, cost
-from gt_workflow.core.requests import JobSpec, create_labeling_job
+from gt_workflow.core.cost import AWS_TIERS, Cost, cost
+from gt_workflow.core.manifest import split_lines
 from gt_workflow.errors import AlreadyExistsError, NotFoundError, StorageError, UsageError
 from gt_workflow.ports import Engine, Folders, GroundTruth, Images, Progress, Storage
-from gt_workflow.workflow import ingest, templates
+from gt_workflow.workflow import ingest, specify, templates
+from gt_workflow.workflow.follow import Snapshot
+from gt_workflow.workflow.specify import Place, dollars, job_spec, refuse
+
+_COUNTS: Final = ("human", "machine", "failed", "left")
+MOST_JOBS: Final = 10  # of one launch: the plan is held in memory
 
 
 @dataclass(frozen=True, slots=True)
-class Place:
-    """Where a job lives and as whom it runs; `base` is `s3://bucket/prefix/`, slash at the end."""
+class JobPlan:
+    """One labeling job of a launch: `count` lines of the input manifest from `first` on (0-based).
 
-    base: str
-    region: str
-    role_arn: str
-    workteam_arn: str
+    A launch of more photographs than a job takes has several.
+    """
+
+    name: str
+    request: Mapping[str, Any]
+    first: int
+    count: int
+
+    @property
+    def manifest_uri(self) -> str:
+        """The job's input manifest."""
+        return str(self.request["InputConfig"]["DataSource"]["S3DataSource"]["ManifestS3Uri"])
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,7 +54,7 @@ class LaunchPlan:
 
     name: str
     ingest: ingest.IngestPlan
-    request: Mapping[str, Any]
+    jobs: tuple[JobPlan, ...]
     labels_uri: str
     labels: bytes
     template_uri: str
@@ -50,9 +65,14 @@ class LaunchPlan:
     warnings: tuple[str, ...]
 
     @property
-    def manifest_uri(self) -> str:
-        """The job's input manifest."""
-        return str(self.request["InputConfig"]["DataSource"]["S3DataSource"]["ManifestS3Uri"])
+    def request(self) -> Mapping[str, Any]:
+        """The first job's request."""
+        return self.jobs[0].request
+
+    @property
+    def merged_uri(self) -> str:
+        """Where the output of several jobs becomes one manifest."""
+        return self.record_uri.rpartition("/")[0] + "/output.manifest"
 
     def to_dict(self) -> dict[str, Any]:
         """Return what `--dry-run --json` prints."""
@@ -60,6 +80,7 @@ class LaunchPlan:
             "name": self.name,
             "photographs": self.ingest.to_dict(),
             "request": self.request,
+            "jobs": [{"name": job.name, "objects": job.count} for job in self.jobs],
             "channels": self.channels_uri,
             "cost": {"tasks": self.cost.tasks, "total-usd": str(self.cost.total)},
             "warnings": list(self.warnings),
@@ -82,7 +103,7 @@ def plan(
     `instructions` is the text of the settings' instructions file. Raises `UsageError` for a
     setting that Ground Truth would refuse, `DataError` for photographs that cannot be used.
     """
-    _require(settings, place)
+    specify.require(settings, place)
     seen = ingest.plan(
         ingest.IngestSettings(
             source=settings.photographs,
@@ -92,6 +113,7 @@ def plan(
             report=f"{place.base}jobs/unnamed/ingest.json",
             exclude=(settings.store.root,),
             keep_duplicates=settings.duplicates == "keep",
+            most=MOST_JOBS * settings.job.max_objects,
         ),
         storage=storage,
         engine=engine,
@@ -103,20 +125,23 @@ def plan(
     name = _name(settings, seen.digest, template)
     job = f"{place.base}jobs/{name}/"
     files = replace(seen.settings, manifest=f"{job}input.manifest", report=f"{job}ingest.json")
-    request = create_labeling_job(_spec(settings, name=name, job=job, place=place))
-    _refuse(limits.check_labeling_request(request))
-    doubts = [*limits.warn_labeling_request(request), *limits.warn_labels(settings.labels)]
+    jobs = tuple(_jobs(settings, len(seen.photographs), name=name, job=job, place=place))
+    doubts = [
+        *limits.warn_labeling_request(jobs[0].request),
+        *limits.warn_labels(settings.labels),
+        *limits.warn_object_count(jobs[0].count, automated=settings.auto_label.enabled),
+    ]
     return LaunchPlan(
         name=name,
         ingest=replace(seen, settings=files),
-        request=request,
+        jobs=jobs,
         labels_uri=f"{job}labels.json",
         labels=limits.label_category_file(settings.labels),
         template_uri=f"{job}template.liquid.html",
         template=template,
         record_uri=f"{job}launch.json",
-        channels_uri=_channels(settings, place, name),
-        cost=cost(len(seen.photographs), settings.job.workers),
+        channels_uri=settings.channels.out or f"{place.base}channels/{name}",
+        cost=_cost(settings, len(seen.photographs)),
         warnings=(*(problem.message for problem in doubts), *_too_few(seen)),
     )
 
@@ -131,8 +156,9 @@ def run(
     ground_truth: GroundTruth,
     progress: Progress,
 ) -> bool:
-    """Carry the plan out; return whether the job is new (False: it was there and is adopted)."""
-    if _exists(planned.name, ground_truth):
+    """Carry the plan out; return whether anything is new (False: all was there and is adopted)."""
+    new = missing(planned, ground_truth=ground_truth)
+    if not new:
         return False
     ingest.run(
         planned.ingest,
@@ -144,13 +170,60 @@ def run(
     )
     _put(storage, planned.labels_uri, planned.labels)
     _put(storage, planned.template_uri, planned.template.encode())
-    record = {"name": planned.name, "digest": planned.ingest.digest, "request": planned.request}
+    if len(planned.jobs) > 1:
+        _share_out(planned, storage)
+    record = {
+        "name": planned.name,
+        "digest": planned.ingest.digest,
+        "requests": [job.request for job in planned.jobs],
+    }
     _put(storage, planned.record_uri, json.dumps(record, ensure_ascii=False, indent=2).encode())
-    try:
-        ground_truth.create(planned.request)
-    except AlreadyExistsError:
-        return False
-    return True
+    created = [_create(job, ground_truth) for job in new]
+    return any(created)
+
+
+def missing(planned: LaunchPlan, *, ground_truth: GroundTruth) -> list[JobPlan]:
+    """Return the jobs that are not there yet; to create them is what costs."""
+    return [job for job in planned.jobs if not _exists(job.name, ground_truth)]
+
+
+def together(planned: LaunchPlan, ends: Sequence[Snapshot]) -> Snapshot:
+    """Return the last looks at all jobs of a launch as one; without an output manifest if several.
+
+    Its status is Completed only if all are.
+    """
+    if len(ends) == 1:
+        return ends[0]
+    others = [end for end in ends if end.status != "Completed"]
+    return replace(
+        (others or ends)[0],
+        name=planned.name,
+        output_uri=None,
+        **{count: sum(getattr(end, count) for end in ends) for count in _COUNTS},
+    )
+
+
+def merge(planned: LaunchPlan, outputs: Sequence[str], *, storage: Storage) -> str:
+    """Return one output manifest for the launch; those of several jobs follow each other."""
+    if len(outputs) == 1:
+        return outputs[0]
+    with storage.create(planned.merged_uri) as whole:
+        for uri in outputs:
+            with closing(storage.open(uri)) as part:
+                for line in split_lines(part):
+                    whole.write(line + b"\n")
+    return planned.merged_uri
+
+
+def model_of(job: str, ground_truth: GroundTruth) -> str:
+    """Return the ARN of the model that a job's automated labeling ended with."""
+    output = ground_truth.describe(job).get("LabelingJobOutput") or {}
+    model = output.get("FinalActiveLearningModelArn")
+    if not model:
+        raise UsageError(
+            f"labeling job {job} ended without a model; begin anew, without --auto-label-from"
+        )
+    return str(model)
 
 
 def check_channels(out: str, *, storage: Storage) -> None:
@@ -184,54 +257,66 @@ def _too_few(seen: ingest.IngestPlan) -> Iterator[str]:
         )
 
 
-def _require(settings: Settings, place: Place) -> None:
-    """Refuse a launch that does not say what to label, before any photograph is opened."""
-    if not settings.photographs:
-        raise UsageError("name the photographs: a folder, an s3:// prefix or a manifest")
-    if not settings.labels:
-        raise UsageError("name what to draw boxes around: --labels degu,wheel")
-    _refuse(limits.check_labels(settings.labels))
-    trial = _spec(settings, name="trial", job=f"{place.base}jobs/trial/", place=place)
-    _refuse(limits.check_labeling_request(create_labeling_job(trial)))
-    if not 0 < settings.channels.validation < 1:
-        raise UsageError("channels.validation is a share between 0 and 1, such as 0.2")
-    if settings.workers.kind == "simulated" and not settings.workers.truth:
-        raise UsageError("simulated workers need to know the truth: --truth FILE")
-    if settings.workers.kind == "simulated" and settings.workers.count < settings.job.workers:
-        raise UsageError(
-            f"{settings.job.workers} workers per object need at least as many simulated workers; "
-            f"there are {settings.workers.count} (workers.count)"
+def _jobs(
+    settings: Settings, objects: int, *, name: str, job: str, place: Place
+) -> Iterator[JobPlan]:
+    """Yield the launch's labeling jobs, of equal size, as few as can be."""
+    number = max(1, -(-objects // settings.job.max_objects))
+    width = len(str(number))
+    for at in range(number):
+        first, end = objects * at // number, objects * (at + 1) // number
+        refuse(limits.check_object_count(end - first, automated=settings.auto_label.enabled))
+        mark = "" if number == 1 else f"-{at + 1:0{width}}"
+        spec = job_spec(
+            settings,
+            name=f"{name}{mark}",
+            manifest=f"{job}input{mark}.manifest",
+            job=job,
+            place=place,
+        )
+        yield JobPlan(
+            name=spec.name,
+            request=specify.check(spec, settings),
+            first=first,
+            count=end - first,
         )
 
 
-def _refuse(problems: list[limits.Problem]) -> None:
-    """Raise the first problem, naming how many more there are."""
-    if problems:
-        more = f" (and {len(problems) - 1} more)" if len(problems) > 1 else ""
-        field = problems[0].field
-        raise UsageError(f"{_words(field)}: {problems[0].message}{more}")
+def _share_out(planned: LaunchPlan, storage: Storage) -> None:
+    """Give each job its lines of the input manifest."""
+    with closing(storage.open(planned.ingest.settings.manifest)) as whole:
+        lines = split_lines(whole)
+        for job in planned.jobs:
+            with storage.create(job.manifest_uri) as part:
+                for line in islice(lines, job.count):
+                    part.write(line + b"\n")
 
 
-def _words(field: str) -> str:
-    """Say a field of the request as the settings say it."""
-    known = {
-        "HumanTaskConfig.NumberOfHumanWorkersPerDataObject": "--workers-per-object (job.workers)",
-        "HumanTaskConfig.TaskTitle": "job.title",
-        "HumanTaskConfig.TaskDescription": "job.description",
-        "HumanTaskConfig.TaskTimeLimitInSeconds": "job.task-time-limit",
-        "HumanTaskConfig.TaskAvailabilityLifetimeInSeconds": "job.availability",
-        "HumanTaskConfig.MaxConcurrentTaskCount": "job.max-concurrent",
-        "HumanTaskConfig.TaskKeywords": "job.keywords",
-        "LabelAttributeName": "job.attribute",
-    }
-    if field.startswith("labels"):
-        return "--labels"
-    return known.get(field.partition("[")[0], field)
+def _create(job: JobPlan, ground_truth: GroundTruth) -> bool:
+    try:
+        ground_truth.create(job.request)
+    except AlreadyExistsError:
+        return False
+    return True
+
+
+def _cost(settings: Settings, objects: int) -> Cost:
+    """Estimate what the launch costs; our own service charges nothing."""
+    workers = settings.job.workers
+    if settings.backend == "embedded":
+        return cost(objects, workers)
+    per_task = settings.job.price or settings.cost.per_task
+    return cost(
+        objects,
+        workers,
+        tiers=AWS_TIERS,
+        price_per_task=dollars(per_task, "job.price" if settings.job.price else "cost.per-task"),
+    )
 
 
 def _name(settings: Settings, digest: str, template: str) -> str:
     """Name the job from everything that makes it this job and no other."""
-    identity = {
+    identity: dict[str, Any] = {
         "photographs": digest,
         "labels": settings.labels,
         "template": template,
@@ -242,39 +327,12 @@ def _name(settings: Settings, digest: str, template: str) -> str:
             "description": settings.job.description,
         },
     }
+    if settings.auto_label.enabled:
+        identity["auto-label"] = True
     short = hashlib.sha256(json.dumps(identity, sort_keys=True).encode()).hexdigest()[:10]
     source = settings.photographs.rstrip("/").rpartition("/")[2]
     slug = re.sub(r"[^a-zA-Z0-9]+", "-", settings.name or source).strip("-")
     return f"{slug[:40].rstrip('-') or 'photographs'}-{short}"
-
-
-def _spec(settings: Settings, *, name: str, job: str, place: Place) -> JobSpec:
-    """Fill in what the settings leave open."""
-    wanted = " or ".join(settings.labels)
-    return JobSpec(
-        name=name,
-        attribute=settings.job.attribute,
-        kind="label",
-        region=place.region,
-        manifest_uri=f"{job}input.manifest",
-        labels_uri=f"{job}labels.json",
-        template_uri=f"{job}template.liquid.html",
-        output_uri=f"{place.base}output",
-        role_arn=place.role_arn,
-        workteam_arn=place.workteam_arn,
-        title=settings.job.title or "Draw a box around every object",
-        description=settings.job.description or f"Draw a box around every {wanted}"[:255],
-        workers_per_object=settings.job.workers,
-        task_time_limit=settings.job.task_time_limit,
-        availability=settings.job.availability,
-        max_concurrent=settings.job.max_concurrent,
-        keywords=settings.job.keywords,
-    )
-
-
-def _channels(settings: Settings, place: Place, name: str) -> str:
-    """Say where the channels go: where the settings want them, else beside the job's output."""
-    return settings.channels.out or f"{place.base}channels/{name}"
 
 
 def _exists(name: str, ground_truth: GroundTruth) -> bool:

@@ -462,7 +462,7 @@ class Countless:
 def test_as_many_photographs_as_a_job_takes_and_no_more():
     folder = Countless(100_005)
     bench = Bench(folders=folder, images=folder)
-    with pytest.raises(UsageError, match=r"more than 100,000 photographs .*several jobs"):
+    with pytest.raises(UsageError, match=r"more than 100,000 photographs .*one by one"):
         bench.plan("folder")
     assert folder.read_count == 100_001, "it stops at the first one too many"
     assert bench.storage.objects == {}

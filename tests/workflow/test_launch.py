@@ -14,9 +14,10 @@ from gt_workflow.adapters.walk import LocalFolders
 from gt_workflow.core.names import private_workteam_arn
 from gt_workflow.errors import AlreadyExistsError, NotFoundError
 from gt_workflow.workflow import launch
+from gt_workflow.workflow.specify import Place
 
 ACCOUNT = "123456789012"
-PLACE = launch.Place(
+PLACE = Place(
     base="s3://lab/",
     region="us-east-1",
     role_arn=f"arn:aws:iam::{ACCOUNT}:role/any",
