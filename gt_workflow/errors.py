@@ -7,7 +7,9 @@
     │   └── ObjectNotFoundError     4   there is no such object or bucket
     ├── ServiceError                5   a labeling API refused or broke (operation, code, request)
     │   ├── AlreadyExistsError      5   the name is taken
-    │   └── NotFoundError           5   there is no such job or team
+    │   ├── NotFoundError           5   there is no such job or team
+    │   ├── TransientError          5   throttled, broken for a while, or not reached: waiting helps
+    │   └── CredentialsError        5   the credentials have expired, or are not to be had
     ├── JobFailedError              6   the labeling job ended without the labels asked for
     └── InterruptedByUserError    130   Ctrl-C; the message says how to go on
 
@@ -103,6 +105,14 @@ class AlreadyExistsError(ServiceError):
 
 class NotFoundError(ServiceError):
     """There is no such labeling job or work team."""
+
+
+class TransientError(ServiceError):
+    """It was asked too often, broke, or could not be reached: the same call may work later."""
+
+
+class CredentialsError(ServiceError):
+    """The credentials have expired or cannot be had; who asked has to sign in anew."""
 
 
 class JobFailedError(GtWorkflowError):

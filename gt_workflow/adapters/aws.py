@@ -1,28 +1,105 @@
 """The labeling API over boto3: SageMaker at AWS's address, or at our own service's.
 
 The only difference between the two is the client's `endpoint_url`. botocore's errors become
-ours here and nowhere else.
+ours here and nowhere else, sorted by what can be done: name taken, no such name, wait, sign in
+anew, or mend the request. How often and how long one call is tried is botocore's business, set
+by `client_config`, the same for every client of this package.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from typing import Any
+from typing import Any, Final
+from urllib.parse import urlsplit
 
+from botocore.config import Config
 from botocore.exceptions import (
     BotoCoreError,
     ClientError,
     ConnectionClosedError,
+    CredentialRetrievalError,
     EndpointConnectionError,
+    HTTPClientError,
+    IncompleteReadError,
+    NoCredentialsError,
+    PartialCredentialsError,
+    SSOError,
+    TokenRetrievalError,
 )
+from botocore.exceptions import ConnectionError as NoConnectionError
+from botocore.parsers import ResponseParserError
 
-from gt_workflow.errors import AlreadyExistsError, NotFoundError, ServiceError
+from gt_workflow.errors import (
+    AlreadyExistsError,
+    CredentialsError,
+    NotFoundError,
+    ServiceError,
+    TransientError,
+)
 
 # The labeling API says ResourceInUse and ResourceNotFound; the other names are what
 # neighbouring SageMaker operations answer for the same thing.
-_EXISTS = {"ResourceInUse", "ResourceInUseException"}
-_MISSING = {"ResourceNotFound", "ResourceNotFoundException"}
+_EXISTS: Final = frozenset({"ResourceInUse", "ResourceInUseException"})
+_MISSING: Final = frozenset({"ResourceNotFound", "ResourceNotFoundException"})
+
+# AWS's words for credentials whose time is over; S3 and the JSON services differ.
+EXPIRED: Final = frozenset(
+    {
+        *("ExpiredToken", "ExpiredTokenException", "RequestExpired", "TokenRefreshRequired"),
+        *("InvalidToken", "UnrecognizedClientException", "InvalidClientTokenId"),
+    }
+)
+# After botocore's own attempts these still mean "not now". The list is the SDKs' own
+# (botocore/retries/standard.py); the second line is what services say in a 5xx.
+BUSY: Final = frozenset(
+    {
+        *("Throttling", "ThrottlingException", "ThrottledException", "RequestThrottledException"),
+        *("TooManyRequestsException", "RequestLimitExceeded", "SlowDown", "RequestThrottled"),
+        *("PriorRequestNotComplete", "TransactionInProgressException", "BandwidthLimitExceeded"),
+        *("ProvisionedThroughputExceededException", "EC2ThrottledException", "RequestTimeout"),
+        *("RequestTimeoutException", "InternalFailure", "InternalError", "InternalServerError"),
+        *("ServiceUnavailable", "ServiceUnavailableException", "InternalServerException"),
+    }
+)
+RENEW: Final = (
+    "the AWS credentials are expired or not valid; renew them (aws sso login, or whatever issued "
+    "them), then run the same command again"
+)
+# Failures of the way there and back, not of the request.
+_UNREACHED: Final = (
+    NoConnectionError,
+    HTTPClientError,
+    ConnectionClosedError,
+    IncompleteReadError,
+    ResponseParserError,
+)
+_NO_CREDENTIALS: Final = (
+    NoCredentialsError,
+    PartialCredentialsError,
+    CredentialRetrievalError,
+    TokenRetrievalError,
+    SSOError,
+)
+_LOOPBACK: Final = frozenset({"127.0.0.1", "::1", "localhost"})
+
+
+def client_config(**more: Any) -> Config:
+    """Return how every client of this package calls: attempts, timeouts, kept connections.
+
+    A call is tried 6 times over at most about a minute; botocore's standard mode draws each
+    pause at random below 1, 2, 4, 8, 16 s, and stops sooner if everything fails. 10 s to
+    connect, 60 s between two pieces of an answer. `more` are further settings of
+    `botocore.config.Config`, over these.
+    """
+    settings: dict[str, Any] = {
+        "retries": {"mode": "standard", "total_max_attempts": 6},
+        "connect_timeout": 10,
+        "read_timeout": 60,
+        "tcp_keepalive": True,
+        "user_agent_extra": "gt-workflow",
+    }
+    return Config(**(settings | more))
 
 
 class GroundTruth:
@@ -33,7 +110,11 @@ class GroundTruth:
         self._client = client
 
     def create(self, request: Mapping[str, Any]) -> str:
-        """Create the job; the answer is its ARN."""
+        """Create the job; the answer is its ARN.
+
+        An answer that was lost is no reason to create twice: botocore asks again, and the name
+        is taken then, which is `AlreadyExistsError`.
+        """
         with translated("CreateLabelingJob"):
             return str(self._client.create_labeling_job(**request)["LabelingJobArn"])
 
@@ -61,26 +142,42 @@ def translated(operation: str) -> Iterator[None]:
     try:
         yield
     except ClientError as error:
-        details = error.response.get("Error", {})
-        code = details.get("Code", "Unknown")
-        kind = (
-            AlreadyExistsError
-            if code in _EXISTS
-            else NotFoundError
-            if code in _MISSING
-            else ServiceError
-        )
-        raise kind(
-            details.get("Message") or str(error),
-            operation=operation,
-            code=code,
-            request_id=error.response.get("ResponseMetadata", {}).get("RequestId"),
+        raise _refused(error, operation) from error
+    except _NO_CREDENTIALS as error:
+        raise CredentialsError(
+            f"{error}; {RENEW}", operation=operation, code=type(error).__name__
         ) from error
-    except (EndpointConnectionError, ConnectionClosedError) as error:
-        raise ServiceError(
-            f"{error} If another command hosted the service, it has ended: run this one again",
-            operation=operation,
-            code=type(error).__name__,
-        ) from error
+    except _UNREACHED as error:
+        if isinstance(error, EndpointConnectionError) and _is_ours(error):
+            # Nothing listens there any more, and waiting does not bring it back.
+            raise ServiceError(
+                f"{error} If another command hosted the service, it has ended: run this one again",
+                operation=operation,
+                code=type(error).__name__,
+            ) from error
+        raise TransientError(str(error), operation=operation, code=type(error).__name__) from error
     except BotoCoreError as error:
         raise ServiceError(str(error), operation=operation, code=type(error).__name__) from error
+
+
+def _refused(error: ClientError, operation: str) -> ServiceError:
+    """Sort AWS's own refusals by their code; a 5xx is one to wait for, whatever it is called."""
+    said = error.response.get("Error", {})
+    about = error.response.get("ResponseMetadata", {})
+    code = str(said.get("Code") or "Unknown")
+    message = said.get("Message") or str(error)
+    kind = ServiceError
+    if code in _EXISTS:
+        kind = AlreadyExistsError
+    elif code in _MISSING:
+        kind = NotFoundError
+    elif code in EXPIRED:
+        kind, message = CredentialsError, f"{message}; {RENEW}"
+    elif code in BUSY or about.get("HTTPStatusCode", 0) >= 500:
+        kind = TransientError
+    return kind(message, operation=operation, code=code, request_id=about.get("RequestId"))
+
+
+def _is_ours(error: EndpointConnectionError) -> bool:
+    """Tell whether nobody was met at an address of this machine: our own service has ended."""
+    return urlsplit(str(error.kwargs.get("endpoint_url"))).hostname in _LOOPBACK

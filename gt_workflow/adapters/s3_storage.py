@@ -2,7 +2,8 @@
 
 `translated` is the one place where botocore's errors become `StorageError`. Reading fetches
 blocks that grow while it is sequential, so that a header costs one small request and a whole
-object few large ones; the ETag of the first block guards all others.
+object few large ones; the ETag of the first block guards all others. botocore tries a call again,
+but not a body that is cut off on its way; that is asked for anew here.
 """
 
 from __future__ import annotations
@@ -22,6 +23,7 @@ from gt_workflow.ports import Stat
 _FIRST_BLOCK = 256 * 1024
 _MAX_BLOCK = 8 * 1024 * 1024
 _MULTIPART_BYTES = 8 * 1024 * 1024
+_ATTEMPTS = 5  # at one block whose body does not come whole
 _MISSING = frozenset({"NoSuchKey", "NoSuchBucket", "NotFound", "404"})
 _REASONS = {
     "NoSuchBucket": "there is no such bucket",
@@ -29,6 +31,11 @@ _REASONS = {
     "403": "access is denied",
     "PreconditionFailed": "it was changed while it was read",
     "412": "it was changed while it was read",
+    **dict.fromkeys(
+        ("ExpiredToken", "ExpiredTokenException", "InvalidToken", "TokenRefreshRequired"),
+        "the AWS credentials are expired or not valid; renew them (aws sso login, or whatever "
+        "issued them), then run the same command again",
+    ),
 }
 
 
@@ -144,12 +151,7 @@ class _Reader(io.RawIOBase):
         guard = {} if self._etag is None else {"IfMatch": self._etag}
         with translated(self._uri):
             try:
-                answer = self._client.get_object(
-                    Bucket=self._bucket,
-                    Key=self._key,
-                    Range=f"bytes={self._position}-{end}",
-                    **guard,
-                )
+                answer, self._block = self._whole(f"bytes={self._position}-{end}", guard)
             except self._client.exceptions.ClientError as error:
                 if error.response["Error"]["Code"] not in {"InvalidRange", "416"}:
                     raise
@@ -160,12 +162,31 @@ class _Reader(io.RawIOBase):
                 if self._size:
                     raise
                 return
-            # Not `with body`: that hands out the raw stream, which checks no length and no digest.
-            with closing(answer["Body"]) as body:
-                self._block = body.read()
         self._start = self._position
         self._etag = answer["ETag"]
         self._size = int(answer["ContentRange"].rpartition("/")[2])
+
+    def _whole(self, span: str, guard: dict[str, str]) -> tuple[dict[str, Any], bytes]:
+        """Fetch a range with its body; one that is cut off or stalls is asked for again at once.
+
+        The call itself has been tried, with pauses, by botocore; so has the request that follows.
+        """
+        from botocore.exceptions import HTTPClientError, IncompleteReadError
+
+        attempts = 0
+        while True:
+            answer = self._client.get_object(
+                Bucket=self._bucket, Key=self._key, Range=span, **guard
+            )
+            attempts += 1
+            try:
+                # Not `with body`: that hands out the raw stream, which checks no length and no
+                # digest.
+                with closing(answer["Body"]) as body:
+                    return answer, body.read()
+            except (HTTPClientError, IncompleteReadError):
+                if attempts == _ATTEMPTS:
+                    raise
 
 
 class _Kept(io.RawIOBase):
@@ -203,6 +224,7 @@ def translated(uri: str) -> Iterator[None]:
     # Here and not above: whoever has a client has paid for these imports, nobody else should.
     from boto3.exceptions import Boto3Error
     from botocore.exceptions import BotoCoreError, ClientError
+    from botocore.parsers import ResponseParserError  # no BotoCoreError, unlike all others
 
     try:
         yield
@@ -214,5 +236,5 @@ def translated(uri: str) -> Iterator[None]:
             reason = _REASONS.get(code, "there is no such object")
             raise ObjectNotFoundError(reason, uri=uri) from error
         raise StorageError(f"{reason} [{code}]", uri=uri) from error
-    except (BotoCoreError, Boto3Error) as error:
+    except (BotoCoreError, Boto3Error, ResponseParserError) as error:
         raise StorageError(str(error), uri=uri) from error
