@@ -5,7 +5,7 @@ A *uri* is `s3://bucket/key`, or a plain file path where a stage says that it ta
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from datetime import datetime
@@ -185,6 +185,222 @@ class GroundTruth(Protocol):
 
     def stop(self, name: str) -> None:
         """Ask for the job to be stopped; what is labelled is kept."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class WorkTeam:
+    """Who labels together: one's own work team, or a vendor's that the account subscribes to.
+
+    `title` and `seller` are the Marketplace's and empty for one's own; `groups` are the Cognito
+    groups, (user pool, group), whose users are the members. `portal` is where these sign in.
+    """
+
+    name: str
+    arn: str
+    description: str = ""
+    portal: str = ""
+    title: str = ""
+    seller: str = ""
+    groups: tuple[tuple[str, str], ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Member:
+    """One worker of a team; `id` is what stands in answers (Cognito's `sub`, our worker id)."""
+
+    name: str
+    id: str
+    status: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Invitation:
+    """How a new member comes in: by e-mail (`page` is empty), or by this personal link."""
+
+    member: str
+    page: str = ""
+
+
+class WorkTeams(Protocol):
+    """Work teams and who is in them; every method may raise `ServiceError`."""
+
+    @property
+    def region(self) -> str:
+        """The region whose teams these are."""
+        ...
+
+    def list(self) -> Iterator[WorkTeam]:
+        """Yield one's own work teams, by name."""
+        ...
+
+    def subscribed(self) -> Iterator[WorkTeam]:
+        """Yield the vendors' work teams that the account subscribes to."""
+        ...
+
+    def find(self, name: str) -> WorkTeam | None:
+        """Return one's own team of this name, or None."""
+        ...
+
+    def workforce(self) -> str | None:
+        """Return the name of the private workforce, or None if the first team will make it."""
+        ...
+
+    def check_member(self, name: str) -> None:
+        """Raise `UsageError` for what cannot be a new member's name."""
+        ...
+
+    def members(self, team: WorkTeam) -> Iterator[Member]:
+        """Yield who is in a team of one's own, by name."""
+        ...
+
+    def create(self, name: str, *, description: str) -> WorkTeam:
+        """Create a team, and the workforce if there is none; `AlreadyExistsError` if it is."""
+        ...
+
+    def add(self, team: WorkTeam, member: str) -> Invitation:
+        """Let somebody into a team; adding a member again is no error."""
+        ...
+
+    def remove(self, team: WorkTeam, member: str) -> bool:
+        """Take somebody out of a team; False if nobody of this name was in it."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class Identity:
+    """Whose credentials are used: 12 digits, and the ARN of the user or assumed role."""
+
+    account: str
+    arn: str
+
+
+@dataclass(frozen=True, slots=True)
+class Role:
+    """An execution role: its ARN, and the policy that says who may take it on."""
+
+    arn: str
+    trust: Mapping[str, Any]
+
+
+class Account(Protocol):
+    """What an AWS account has and allows, as a preflight asks it; nothing but CORS is changed.
+
+    Every method raises `ServiceError` with AWS's code, `NotFoundError` for what is not there.
+    """
+
+    def identity(self) -> Identity:
+        """Tell whose credentials these are."""
+        ...
+
+    def try_labeling(self) -> None:
+        """Return if the account may list labeling jobs; that no refusal comes is the answer."""
+        ...
+
+    def has_job(self, name: str) -> bool:
+        """Tell whether a labeling job has this name, in whatever letters."""
+        ...
+
+    def workteam(self, arn: str) -> str:
+        """Return the ARN of the private or subscribed vendor's work team of this ARN."""
+        ...
+
+    def bucket_region(self, bucket: str) -> str:
+        """Tell in which region a bucket is."""
+        ...
+
+    def cors(self, bucket: str) -> list[dict[str, Any]]:
+        """Return the bucket's CORS rules as S3 writes them; none is an empty list."""
+        ...
+
+    def put_cors(self, bucket: str, rules: Sequence[Mapping[str, Any]]) -> None:
+        """Replace the bucket's CORS rules."""
+        ...
+
+    def bucket_policy(self, bucket: str) -> Mapping[str, Any]:
+        """Return the bucket's own policy; none is an empty one."""
+        ...
+
+    def role(self, arn: str) -> Role:
+        """Return the role of this ARN or name."""
+        ...
+
+    def denied(
+        self, role_arn: str, actions: Sequence[str], resource: str, context: Mapping[str, str]
+    ) -> dict[str, bool]:
+        """Return the actions a simulation does not allow; True where a statement forbids it."""
+        ...
+
+    def key(self, key: str) -> Mapping[str, Any]:
+        """Return KMS's KeyMetadata of a key id, ARN or alias."""
+        ...
+
+    def key_policy(self, key: str) -> Mapping[str, Any]:
+        """Return the key's own policy."""
+        ...
+
+
+class Roles(Protocol):
+    """Making roles; every method raises `ServiceError`, `NotFoundError` for what is not there."""
+
+    def role(self, arn: str) -> Role:
+        """Return the role of this ARN or name."""
+        ...
+
+    def policy(self, role: str, name: str) -> Mapping[str, Any]:
+        """Return a role's inline policy."""
+        ...
+
+    def create(self, role: str, trust: Mapping[str, Any]) -> str:
+        """Create a role and return its ARN; `AlreadyExistsError` if there is one."""
+        ...
+
+    def put_policy(self, role: str, name: str, policy: Mapping[str, Any]) -> None:
+        """Give a role an inline policy."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class LogLine:
+    """One line of a job's log; `id` is unique in the log, `when` in milliseconds since 1970."""
+
+    id: str
+    when: int
+    text: str
+
+
+class Training(Protocol):
+    """Training and tuning jobs; requests and answers have AWS's own form.
+
+    Every method raises `ServiceError`, `AlreadyExistsError` or `NotFoundError`.
+    """
+
+    def create(self, request: Mapping[str, Any]) -> str:
+        """Create a training job from a CreateTrainingJob request; return its ARN."""
+        ...
+
+    def describe(self, name: str) -> dict[str, Any]:
+        """Return the DescribeTrainingJob answer."""
+        ...
+
+    def log(self, name: str, *, since: int) -> Iterator[LogLine]:
+        """Yield what the job's first machine has logged at or after `since`, in milliseconds."""
+        ...
+
+    def create_tuning(self, request: Mapping[str, Any]) -> str:
+        """Create a CreateHyperParameterTuningJob request's job; return its ARN."""
+        ...
+
+    def describe_tuning(self, name: str) -> dict[str, Any]:
+        """Return the DescribeHyperParameterTuningJob answer."""
+        ...
+
+
+class Detector(Protocol):
+    """A trained detector that answers; may be called from several threads."""
+
+    def detect(self, image: bytes) -> bytes:
+        """Return its answer to one JPEG or PNG, as JSON; raises `ServiceError`."""
         ...
 
 

@@ -81,6 +81,20 @@ class Workers:
                 )
         return worker_id
 
+    def leave(self, name: str, team_arn: str) -> bool:
+        """Take a worker out of a team; False if no worker of this name is in it.
+
+        Tokens and earlier answers stay; a task in hand can still be submitted until it expires.
+        """
+        with self._store.write() as connection:
+            worker_id = self._id_of(connection, _checked(name))
+            gone = connection.execute(
+                delete(worker_teams).where(
+                    worker_teams.c.worker_id == worker_id, worker_teams.c.workteam_arn == team_arn
+                )
+            )
+            return gone.rowcount > 0
+
     def invite(self, name: str, *, life: timedelta = TOKEN_LIFE) -> str:
         """Return a new token for a known worker, good for `life`; older tokens stay good.
 
