@@ -37,6 +37,8 @@ LISTS = frozenset(
         "cost.tiers",
         "channels.forms",
         "training.hyperparameters",
+        "training.subnets",
+        "training.security-groups",
     }
 )
 
@@ -109,6 +111,8 @@ class Training(_Section, frozen=True):
     max_wait: int = 0  # seconds, for spot capacity and the run together; 0: twice max-runtime
     output: str = ""  # an s3:// prefix; empty: beside the channels
     kms_key: str = ""
+    subnets: tuple[str, ...] = ()  # of a private network to train in; with security groups
+    security_groups: tuple[str, ...] = ()
     hyperparameters: tuple[str, ...] = ()  # KEY=VALUE, over the computed ones
 
 
