@@ -7,7 +7,6 @@ stay where the SDK finds them.
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from functools import cache
 from typing import Any
 
 from gt_workflow.adapters.s3_storage import S3Storage
@@ -16,7 +15,7 @@ from gt_workflow.errors import ServiceError, UsageError
 
 @dataclass(frozen=True, slots=True)
 class Clients:
-    """Makes clients by service name (`sagemaker`, `s3`, `iam`); each is made once a process.
+    """Makes clients by service name (`sagemaker`, `s3`, `iam`); each is made once.
 
     `endpoint` is an address for all services; without it AWS's own, or `AWS_ENDPOINT_URL`.
     `access_key` and `secret_key` are our own service's; without them the SDK looks for AWS's, in
@@ -28,10 +27,18 @@ class Clients:
     endpoint: str | None = None
     access_key: str | None = None
     secret_key: str | None = field(default=None, repr=False)
+    _made: dict[str, Any] = field(default_factory=dict, repr=False, compare=False)
 
     def __call__(self, service: str) -> Any:
         """Return the client; `UsageError` for a profile that does not exist."""
-        return _client(self, service)
+        if service not in self._made:
+            self._made[service] = _client(self, service)
+        return self._made[service]
+
+    def __reduce__(self) -> tuple[type[Clients], tuple[str | None, ...]]:
+        """Leave the clients behind: their connections are this process's."""
+        own = (self.region, self.profile, self.endpoint, self.access_key, self.secret_key)
+        return type(self), own
 
 
 class AccountStorage(S3Storage):
@@ -68,9 +75,8 @@ def account_of(clients: Clients) -> str:
         raise
 
 
-@cache
 def _client(clients: Clients, service: str) -> Any:
-    from botocore.config import Config
+    from gt_workflow.adapters.aws import client_config
 
     keys: dict[str, Any] = {}
     if clients.access_key is not None:
@@ -83,12 +89,11 @@ def _client(clients: Clients, service: str) -> Any:
         service,
         region_name=clients.region,
         endpoint_url=clients.endpoint,
-        config=Config(retries={"mode": "standard", "max_attempts": 5}, tcp_keepalive=True, **own),
+        config=client_config(**own),
         **keys,
     )
 
 
-@cache
 def _session(profile: str) -> Any:
     import boto3
     from botocore.exceptions import ProfileNotFound

@@ -77,8 +77,8 @@ def launch(settings: Settings, *, waits: bool, as_json: bool) -> None:
                 return
             try:
                 ends = [
-                    _follow(settings, job.name, wired, running, narrator, known)
-                    for job in planned.jobs
+                    _follow(settings, planned, at, wired, running, narrator, known)
+                    for at in range(len(planned.jobs))
                 ]
             except KeyboardInterrupt:
                 raise InterruptedByUserError(
@@ -231,18 +231,21 @@ def _labelers(
 
 def _follow(  # noqa: PLR0917 - the ports of a launch
     settings: Settings,
-    name: str,
+    planned: stage.LaunchPlan,
+    at: int,
     wired: wiring.Local,
     running: wiring.Backend,
     narrator: show.Narrator,
     known: Truth | None,
 ) -> follow.Snapshot:
     """Wait for a job's end; simulated workers do it meanwhile, if there are any."""
+    name, number = planned.jobs[at].name, len(planned.jobs)
+    which = f"job {at + 1} of {number}" if number > 1 else ""
     with _labelers(settings, wired, running, name, known) as check:
 
         def told(now: follow.Snapshot, left: Any) -> None:
             check()
-            narrator.job(now, left)
+            narrator.job(now, left, which=which)
 
         return follow.wait(
             name,

@@ -110,15 +110,17 @@ class Narrator:
         """Draw `done` of `total` of a stage."""
         self._draw(stage, done, total, "")
 
-    def job(self, now: Snapshot, left: timedelta | None) -> None:
-        """Draw a labeling job: human, machine, failed, left, and the time it may take."""
+    def job(self, now: Snapshot, left: timedelta | None, *, which: str = "") -> None:
+        """Draw a labeling job: human, machine, failed, left, and the time it may take.
+
+        `which` tells it from others of the same launch.
+        """
+        stage = f"labeling {which}".rstrip()
         counts = (
             f"{now.human} human, {now.machine} machine, {now.failed} failed, {now.left} left"
             f"{'' if left is None else f', about {_duration(left)} to go'}"
         )
-        self._draw(
-            f"labeling ({now.status})" if now.over else "labeling", now.done, now.total, counts
-        )
+        self._draw(f"{stage} ({now.status})" if now.over else stage, now.done, now.total, counts)
 
     def _draw(self, stage: str, done: int, total: int, detail: str) -> None:
         if not done and not total:
