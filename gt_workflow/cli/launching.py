@@ -15,6 +15,7 @@ import msgspec
 from gt_workflow import wiring
 from gt_workflow.cli import show
 from gt_workflow.config import Settings
+from gt_workflow.core.cost import dollars
 from gt_workflow.errors import (
     DataError,
     InterruptedByUserError,
@@ -25,7 +26,7 @@ from gt_workflow.errors import (
 from gt_workflow.workflow import contributions, convert, follow, templates
 from gt_workflow.workflow import launch as stage
 from gt_workflow.workflow.sources import MANIFEST_SUFFIXES, is_manifest
-from gt_workflow.workflow.specify import MODEL_PREFIX, dollars
+from gt_workflow.workflow.specify import MODEL_PREFIX
 
 if TYPE_CHECKING:
     from gt_workflow.core.truth import Truth
@@ -130,7 +131,7 @@ def _agree(settings: Settings, planned: stage.LaunchPlan) -> None:
     show.note(f"cost: {_cost(settings, planned)}")
     if not settings.cost.max:
         return
-    most = dollars(settings.cost.max, "--max-cost (cost.max)")
+    most = dollars(settings.cost.max, setting="--max-cost (cost.max)")
     if planned.cost.total <= most:
         return
     refusal = (

@@ -118,10 +118,6 @@ def so_far(
     )
 
 
-# The name under which `workflow.launch` knows it.
-cost = estimate
-
-
 def dollars(text: str, *, setting: str) -> Decimal:
     """Read a price as settings write it, `0.036`; `UsageError` names the setting."""
     if not _DOLLARS.fullmatch(text.strip()):

@@ -9,9 +9,10 @@ from __future__ import annotations
 import os
 import secrets
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import ExitStack, closing, contextmanager
 from dataclasses import dataclass
+from functools import cached_property, partial
 from pathlib import Path
 from threading import Event
 from typing import TYPE_CHECKING
@@ -44,7 +45,7 @@ if TYPE_CHECKING:
     from gt_workflow.service.portal.workers import Workers
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Local:
     """Files, objects and pictures, without any service: what planning and converting need."""
 
@@ -54,7 +55,12 @@ class Local:
     engine: ProcessEngine
     images: PillowImages
     folders: LocalFolders
-    place: Place
+    find_place: Callable[[], Place]
+
+    @cached_property
+    def place(self) -> Place:
+        """Where jobs live; asked for once, since an account has to be asked for its names."""
+        return self.find_place()
 
     def path(self, uri: str) -> str:
         """Return the file behind an object, relative to the current folder if that is shorter."""
@@ -109,21 +115,16 @@ def local(settings: Settings, *, writes: bool = True) -> Iterator[Local]:
     store = settings.store
     base = f"s3://{store.bucket}/{store.prefix.strip('/')}".rstrip("/") + "/"
     objects: FolderStorage | AccountStorage
+    find_place: Callable[[], Place]
     with ExitStack() as stack:
         if settings.backend == "aws":
             clients = account(settings)
             root, objects = None, AccountStorage(clients)
-            place = _place(settings, clients, base)
+            find_place = partial(_place_on_aws, settings, clients, base)
         else:
             root = root_folder(store.root) if writes else Path(store.root).absolute()
             objects = FolderStorage(root) if writes else _readable(root, stack)
-            region = store.region or REGION
-            place = Place(
-                base=base,
-                region=region,
-                role_arn=f"arn:aws:iam::{ACCOUNT}:role/gt-workflow",
-                workteam_arn=private_workteam_arn(region, ACCOUNT, TEAM),
-            )
+            find_place = partial(_place_here, store.region or REGION, base)
         engine = stack.enter_context(closing(ProcessEngine(os.cpu_count() or 1)))
         yield Local(
             root=root,
@@ -132,7 +133,7 @@ def local(settings: Settings, *, writes: bool = True) -> Iterator[Local]:
             engine=engine,
             images=PillowImages(),
             folders=LocalFolders(),
-            place=place,
+            find_place=find_place,
         )
 
 
@@ -269,13 +270,27 @@ def _on_aws(settings: Settings) -> Backend:
     )
 
 
-def _place(settings: Settings, clients: Clients, base: str) -> Place:
+def _place_here(region: str, base: str) -> Place:
+    return Place(
+        base=base,
+        region=region,
+        role_arn=f"arn:aws:iam::{ACCOUNT}:role/gt-workflow",
+        workteam_arn=private_workteam_arn(region, ACCOUNT, TEAM),
+    )
+
+
+def _place_on_aws(settings: Settings, clients: Clients, base: str) -> Place:
     """Turn the account's names into ARNs; empty ones stay empty, for who does not need them."""
+    from gt_workflow.adapters.workteams import CognitoTeams
+    from gt_workflow.workflow.teams import resolve
+
     role, team = settings.aws.role, settings.aws.workteam
     if role and not role.startswith("arn:"):
         role = f"arn:aws:iam::{account_of(clients)}:role/{role}"
     if team and not team.startswith("arn:"):
-        team = private_workteam_arn(clients.region, account_of(clients), team)
+        sagemaker, cognito = clients("sagemaker"), clients("cognito-idp")
+        teams = CognitoTeams(sagemaker=sagemaker, cognito=cognito, clock=SystemClock())
+        team = resolve(team, teams=teams)
     return Place(base=base, region=clients.region, role_arn=role, workteam_arn=team)
 
 

@@ -18,13 +18,13 @@ from typing import Any, Final
 
 from gt_workflow.config import Settings
 from gt_workflow.core import limits
-from gt_workflow.core.cost import AWS_TIERS, Cost, cost
+from gt_workflow.core.cost import Cost, dollars, estimate, parse_tiers
 from gt_workflow.core.manifest import split_lines
 from gt_workflow.errors import AlreadyExistsError, NotFoundError, StorageError, UsageError
 from gt_workflow.ports import Engine, Folders, GroundTruth, Images, Progress, Storage
 from gt_workflow.workflow import ingest, specify, templates
 from gt_workflow.workflow.follow import Snapshot
-from gt_workflow.workflow.specify import Place, dollars, job_spec, refuse
+from gt_workflow.workflow.specify import Place, job_spec, refuse
 
 _COUNTS: Final = ("human", "machine", "failed", "left")
 MOST_JOBS: Final = 10  # of one launch: the plan is held in memory
@@ -302,15 +302,18 @@ def _create(job: JobPlan, ground_truth: GroundTruth) -> bool:
 
 def _cost(settings: Settings, objects: int) -> Cost:
     """Estimate what the launch costs; our own service charges nothing."""
-    workers = settings.job.workers
     if settings.backend == "embedded":
-        return cost(objects, workers)
-    per_task = settings.job.price or settings.cost.per_task
-    return cost(
+        return estimate(objects, settings.job.workers)
+    if settings.job.price:
+        per_task = dollars(settings.job.price, setting="job.price")
+    else:
+        per_task = dollars(settings.cost.per_task, setting="cost.per-task")
+    return estimate(
         objects,
-        workers,
-        tiers=AWS_TIERS,
-        price_per_task=dollars(per_task, "job.price" if settings.job.price else "cost.per-task"),
+        settings.job.workers,
+        tiers=parse_tiers(settings.cost.tiers),
+        price_per_task=per_task,
+        machine_share=settings.cost.machine_share if settings.auto_label.enabled else 0,
     )
 
 

@@ -7,12 +7,12 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from decimal import Decimal, InvalidOperation
 from types import MappingProxyType
 from typing import Any, Final
 
 from gt_workflow.config import Job, Settings
 from gt_workflow.core import limits
+from gt_workflow.core.cost import dollars
 from gt_workflow.core.requests import AutoLabel, JobSpec, create_labeling_job
 from gt_workflow.errors import UsageError
 
@@ -63,7 +63,7 @@ def job_spec(settings: Settings, *, name: str, manifest: str, job: str, place: P
         max_percentage=chosen.max_percentage or None,
         output_kms_key=chosen.kms_key or None,
         tags=tuple(_tags(chosen.tags)),
-        price=dollars(chosen.price, "job.price") if chosen.price else None,
+        price=dollars(chosen.price, setting="job.price") if chosen.price else None,
         content_classifiers=chosen.content_classifiers,
         auto_label=_auto_label(settings),
     )
@@ -106,17 +106,6 @@ def refuse(problems: list[limits.Problem]) -> None:
         more = f" (and {len(problems) - 1} more)" if len(problems) > 1 else ""
         field = problems[0].field
         raise UsageError(f"{_words(field)}: {problems[0].message}{more}")
-
-
-def dollars(text: str, setting: str) -> Decimal:
-    """Read an amount of US dollars; `UsageError` names the setting."""
-    try:
-        amount = Decimal(text)
-    except InvalidOperation:
-        amount = Decimal(-1)
-    if not (amount.is_finite() and amount >= 0):
-        raise UsageError(f"{setting} is {text!r}; write US dollars, such as 12.50")
-    return amount
 
 
 def _require_account(settings: Settings, place: Place) -> None:

@@ -109,7 +109,7 @@ REFUSED = [
     (("--auto-label",), "our own service does not label automatically"),
     ((*ACCOUNT, *TEAM, "--auto-label"), "1,250"),
     ((*ACCOUNT, *TEAM, "--max-cost", "0.1"), "more than --max-cost 0.1; nothing was created"),
-    ((*ACCOUNT, *TEAM, "--max-cost", "cheap"), "write US dollars"),
+    ((*ACCOUNT, *TEAM, "--max-cost", "cheap"), "no amount of US dollars"),
     (
         (
             *ACCOUNT,
