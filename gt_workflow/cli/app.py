@@ -15,6 +15,7 @@ import typer
 import typer.core
 
 from gt_workflow import __version__
+from gt_workflow.cli import teams_commands
 from gt_workflow.cli.options import (
     Backend,
     JobName,
@@ -51,6 +52,7 @@ app = typer.Typer(
     help="From a pile of photographs to a trained object detector's data.",
     epilog="Main job: python -m gt_workflow launch PHOTOGRAPHS --labels NAME[,NAME...]",
 )
+teams_commands.register(app)
 
 
 @app.command()
