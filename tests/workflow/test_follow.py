@@ -5,7 +5,7 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from gt_workflow.adapters.clock import ManualClock
-from gt_workflow.errors import JobFailedError
+from gt_workflow.errors import CredentialsError, JobFailedError, ServiceError, TransientError
 from gt_workflow.workflow import follow
 
 
@@ -94,3 +94,91 @@ def test_a_snapshot_prints_as_plain_json_values():
         "output": None,
         "failure-reason": None,
     }
+
+
+class BadLine(ScriptedGroundTruth):
+    """Fails as told on each call, None for none; after the list is done, on none or for ever."""
+
+    def __init__(self, troubles, *answers, for_ever=False):
+        super().__init__(*answers)
+        self.troubles = troubles
+        self.for_ever = for_ever
+
+    def describe(self, name):
+        trouble = self.troubles[0] if self.troubles else None
+        if len(self.troubles) > 1 or not self.for_ever:
+            self.troubles = self.troubles[1:]
+        if trouble is not None:
+            raise trouble
+        return super().describe(name)
+
+
+def trouble(kind=TransientError, code="ThrottlingException"):
+    return kind("Rate exceeded", operation="DescribeLabelingJob", code=code)
+
+
+@pytest.mark.parametrize(
+    "kind", [TransientError, CredentialsError], ids=["throttled", "expired credentials"]
+)
+def test_trouble_that_passes_is_told_once_and_waited_for(kind):
+    said, clock = [], ManualClock()
+    truth = BadLine([None, *[trouble(kind)] * 9], state("InProgress", 1, 1), state("Completed", 2))
+    end = follow.wait("j", ground_truth=truth, clock=clock, said=said.append)
+    assert end.status == "Completed"
+    assert len(said) == 2
+    assert "Rate exceeded [ThrottlingException]; the job goes on" in said[0]
+    assert said[1] == "labeling job j answers again"
+    # 2, 4, 8, 16, 32, 60, 60, ...: growing pauses
+    waited = (clock.now() - datetime(2026, 1, 1, tzinfo=UTC)).total_seconds()
+    assert 2 + 4 + 8 + 16 + 32 + 4 * 60 <= waited < 310
+
+
+def test_trouble_without_end_ends_the_following_and_says_how_to_go_on():
+    clock = ManualClock()
+    truth = BadLine([None, trouble()], state("InProgress", 1, 1), for_ever=True)
+    with pytest.raises(TransientError, match=r"nothing was heard for 30 minutes.*`wait j`") as met:
+        follow.wait("j", ground_truth=truth, clock=clock)
+    assert met.value.code == "ThrottlingException"
+    waited = clock.now() - datetime(2026, 1, 1, tzinfo=UTC)
+    assert timedelta(minutes=30) <= waited < timedelta(minutes=31)
+
+
+def test_without_patience_the_first_trouble_ends_it():
+    clock = ManualClock()
+    truth = BadLine([trouble()], state("InProgress", 1, 1))
+    with pytest.raises(TransientError, match="goes on by itself"):
+        follow.wait("j", ground_truth=truth, clock=clock, patience=timedelta(0))
+    assert clock.now() == datetime(2026, 1, 1, tzinfo=UTC)
+
+
+def test_credentials_that_never_worked_are_not_waited_for():
+    truth = BadLine([trouble(CredentialsError)], state("InProgress", 1, 1))
+    with pytest.raises(CredentialsError):
+        follow.wait("j", ground_truth=truth, clock=ManualClock())
+
+
+def test_what_waiting_does_not_mend_is_raised_at_once():
+    refused = ServiceError("not allowed", operation="D", code="AccessDeniedException")
+    truth = BadLine([None, refused], state("InProgress", 1, 1))
+    with pytest.raises(ServiceError, match="not allowed"):
+        follow.wait("j", ground_truth=truth, clock=ManualClock())
+
+
+def test_a_likely_cause_is_told_once_and_again_after_something_moved():
+    said = []
+    zero, one = state("InProgress", 0, 3), state("InProgress", 1, 2)
+    truth = ScriptedGroundTruth(*[zero] * 100, *[one] * 300, state("Completed", 3))
+    follow.wait("j", ground_truth=truth, clock=ManualClock(), said=said.append)
+    assert len(said) == len(set(said))
+    assert "all counters at 0" in said[0]
+    assert "holds back everybody" in said[-1]
+
+
+def test_examining_uses_what_the_job_says_about_itself():
+    long_ago = datetime(2025, 12, 30, tzinfo=UTC)
+    truth = ScriptedGroundTruth(
+        state("InProgress", 0, 3, LastModifiedTime=long_ago, CreationTime=long_ago)
+    )
+    now, hints = follow.examine("j", ground_truth=truth, clock=ManualClock())
+    assert (now.status, hints[0].code) == ("InProgress", "nobody")
+    assert "2 days" in hints[0].message
