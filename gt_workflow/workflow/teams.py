@@ -209,9 +209,10 @@ def _known(teams: WorkTeams) -> str:
     vendors = ", ".join(repr(team.title or team.arn) for team in teams.subscribed())
     if not own and not vendors:
         return "there are none yet: make one with `teams create NAME`"
-    return f"there {'are' if own else 'is'} {own or 'none of your own'}" + (
-        f", and from vendors {vendors}" if vendors else ""
-    )
+    known = [f"your teams: {own}"] if own else []
+    if vendors:
+        known.append(f"vendors' teams: {vendors}")
+    return "; ".join(known)
 
 
 def _checked(members: Sequence[str], teams: WorkTeams) -> tuple[str, ...]:

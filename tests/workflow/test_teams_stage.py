@@ -105,7 +105,7 @@ def test_ones_own_team_comes_before_a_title_and_before_the_public():
     ("wanted", "message"),
     [
         ("", "name the work team"),
-        ("nobody", "no work team 'nobody' in us-west-2; there are night-shift, day"),
+        ("nobody", "no work team 'nobody' in us-west-2; your teams: night-shift, day; vend"),
         ("BOXES INC", "title of several vendors' teams"),
         ("arn:aws:sagemaker:us-west-2:123456789012:team/x", "is no work team"),
         (private_workteam_arn("eu-west-1", ACCOUNT, "day"), "is in eu-west-1"),
