@@ -15,7 +15,12 @@ import typer
 import typer.core
 
 from gt_workflow import __version__
-from gt_workflow.cli import teams_commands
+from gt_workflow.cli import (
+    preflight_commands,
+    repair_commands,
+    teams_commands,
+    training_commands,
+)
 from gt_workflow.cli.options import (
     Backend,
     JobName,
@@ -52,7 +57,10 @@ app = typer.Typer(
     help="From a pile of photographs to a trained object detector's data.",
     epilog="Main job: python -m gt_workflow launch PHOTOGRAPHS --labels NAME[,NAME...]",
 )
+preflight_commands.register(app)
+repair_commands.register(app)
 teams_commands.register(app)
+training_commands.register(app)
 
 
 @app.command()

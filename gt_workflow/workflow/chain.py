@@ -95,46 +95,18 @@ def plan(
         with closing(storage.open(source)) as file:
             yield from chosen.lines(manifest.split_lines(file, uri=source))
 
-    title = options.title or templates.HEADERS[kind]
     template = templates.render(
-        kind, header=title, instructions=options.instructions, audited=audited
+        kind, header=options.title, instructions=options.instructions, audited=audited
     )
-
-    def request(name: str, folder: str) -> dict[str, Any]:
-        made = job.request(name=name, manifest_uri=f"{folder}input.manifest")
-        for member in ("StoppingConditions", "LabelingJobAlgorithmsConfig"):
-            made.pop(member, None)
-        human = made["HumanTaskConfig"]
-        if options.workteam_arn:
-            human["WorkteamArn"] = options.workteam_arn
-        force = workforce(human["WorkteamArn"])
-        if force != "public":
-            human.pop("PublicWorkforceTaskPrice", None)
-        chosen = settings.job
-        human |= {
-            "UiConfig": {"UiTemplateS3Uri": folder + TEMPLATE_FILE},
-            "PreHumanTaskLambdaArn": function_arn(job.region, "PRE", kind),
-            "AnnotationConsolidationConfig": {
-                "AnnotationConsolidationLambdaArn": function_arn(job.region, "ACS", kind)
-            },
-            "TaskTitle": title,
-            "TaskDescription": f"{templates.HEADERS[kind]} of {job.name}",
-            "NumberOfHumanWorkersPerDataObject": chosen.workers,
-            "TaskTimeLimitInSeconds": chosen.task_time_limit,
-            "TaskAvailabilityLifetimeInSeconds": min(chosen.availability, MAX_AVAILABILITY[force]),
-            "MaxConcurrentTaskCount": chosen.max_concurrent,
-        }
-        return made | {
-            "LabelAttributeName": attribute,
-            "LabelCategoryConfigS3Uri": folder + LABELS_FILE,
-        }
 
     draft = Draft(
         what=kind,
         job=job,
         source=source,
         content=content,
-        request=request,
+        request=lambda name, folder: _request(
+            job, kind, name, folder, settings=settings, options=options, attribute=attribute
+        ),
         files={LABELS_FILE: label_category_file(labels), TEMPLATE_FILE: template.encode()},
     )
     planned = finish(draft, settings=settings, left_out=lambda: counts)
@@ -142,6 +114,45 @@ def plan(
         public = settings.aws.public_anyway
         refuse(limits.check_labeling_request(planned.request, public_anyway=public))
     return planned
+
+
+def _request(
+    job: DescribedJob,
+    kind: Literal["adjust", "verify"],
+    name: str,
+    folder: str,
+    *,
+    settings: Settings,
+    options: ChainOptions,
+    attribute: str,
+) -> dict[str, Any]:
+    """Return the earlier job's request, changed to what this one asks of its workers."""
+    made = job.request(name=name, manifest_uri=f"{folder}input.manifest")
+    for member in ("StoppingConditions", "LabelingJobAlgorithmsConfig"):
+        made.pop(member, None)
+    human = made["HumanTaskConfig"]
+    human["WorkteamArn"] = options.workteam_arn or human["WorkteamArn"]
+    force = workforce(human["WorkteamArn"])
+    if force != "public":
+        human.pop("PublicWorkforceTaskPrice", None)
+    chosen = settings.job
+    human |= {
+        "UiConfig": {"UiTemplateS3Uri": folder + TEMPLATE_FILE},
+        "PreHumanTaskLambdaArn": function_arn(job.region, "PRE", kind),
+        "AnnotationConsolidationConfig": {
+            "AnnotationConsolidationLambdaArn": function_arn(job.region, "ACS", kind)
+        },
+        "TaskTitle": options.title or templates.HEADERS[kind],
+        "TaskDescription": f"{templates.HEADERS[kind]} ({job.name})",
+        "NumberOfHumanWorkersPerDataObject": chosen.workers,
+        "TaskTimeLimitInSeconds": chosen.task_time_limit,
+        "TaskAvailabilityLifetimeInSeconds": min(chosen.availability, MAX_AVAILABILITY[force]),
+        "MaxConcurrentTaskCount": chosen.max_concurrent,
+    }
+    return made | {
+        "LabelAttributeName": attribute,
+        "LabelCategoryConfigS3Uri": folder + LABELS_FILE,
+    }
 
 
 @dataclass(frozen=True, slots=True)

@@ -19,6 +19,8 @@ from contextlib import closing
 from dataclasses import dataclass, field
 from typing import Any, Final
 
+import msgspec
+
 from gt_workflow.core import manifest
 from gt_workflow.core.described import DescribedJob, audited_attribute
 from gt_workflow.core.json_lines import members
@@ -91,8 +93,12 @@ def fold(
     folding = _Folding(job, attribute, start, storage)
     aligned = align([start], attribute=job.attribute, storage=storage)
     found = aligned.take(source, start=0, storage=storage)
-    if "foreign" in found.fates.values():
-        raise UsageError(f"{source} has lines that {start} has not; name its own --base")
+    if found.fates or found.changed:
+        raise UsageError(
+            f"{len(found.fates) + len(found.changed)} lines of {source} are not those of {start}, "
+            "so their boxes would come to lines that nobody adjusted; name the manifest that was "
+            "adjusted with --base"
+        )
     written = put_once(
         out,
         lambda: folding.lines(
@@ -133,8 +139,7 @@ class _Folding:
                 self.counts["kept"] += 1
             else:
                 line = self._folded(raw, best)
-                name = "confirmed" if b'"unadjusted"' in best else "adjusted"
-                self.counts[name] += 1
+                self.counts[_status(members(best)[self.job.attribute + SUFFIX])] += 1
             self._check_classes(line, number)
             self.counts["too_long"] += _too_long(line)
             yield line
@@ -201,6 +206,16 @@ def _audited(job: DescribedJob, storage: Storage) -> str:
     if name is None:
         raise UsageError(f"the worker template of {job.name} does not say whose boxes it shows")
     return name
+
+
+class _Status(msgspec.Struct, rename="kebab"):
+    adjustment_status: str = "adjusted"
+
+
+def _status(metadata: msgspec.Raw) -> str:
+    """Tell whether workers changed the boxes, in the words of `Folded`."""
+    told = msgspec.json.decode(metadata, type=_Status)
+    return "confirmed" if told.adjustment_status == "unadjusted" else "adjusted"
 
 
 def _too_long(line: bytes) -> bool:

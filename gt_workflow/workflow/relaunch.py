@@ -70,19 +70,24 @@ def plan(
 
 
 def rounds(
-    job: DescribedJob, *, settings: Settings, storage: Storage, ground_truth: GroundTruth
+    job: DescribedJob,
+    *,
+    settings: Settings,
+    storage: Storage,
+    ground_truth: GroundTruth,
+    output: str | None = None,
 ) -> tuple[DescribedJob, ...]:
     """Return the relaunches of a job that exist: of itself, of that relaunch, and so on.
 
-    Their names follow from what their predecessors left, so nothing needs to be listed.
+    Their names follow from what their predecessors left, so nothing needs to be listed. `output`
+    is what the first relaunch was given instead of the job's output manifest.
     """
     found: list[DescribedJob] = []
     last = job
     while last.over and len(found) < _MOST_ROUNDS:
-        if not storage.exists(last.output_uri):
-            break
+        instead = output if last is job else None
         try:
-            name = plan(last, settings=settings, storage=storage).name
+            name = plan(last, settings=settings, storage=storage, output=instead).name
         except UsageError:
             break  # it could not be relaunched as it is, so nobody has done it
         if not name or not exists(name, ground_truth):

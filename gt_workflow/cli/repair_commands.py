@@ -1,0 +1,248 @@
+"""`reconcile`, `relaunch`, `recover`, `adjust`, `verify`, `fold`: what follows a labeling job."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+
+from gt_workflow.cli.options import (
+    Backend,
+    Json,
+    Profile,
+    Region,
+    Root,
+    Set,
+    SettingsFile,
+    names,
+    read_settings,
+    where,
+)
+
+_Job = Annotated[str, typer.Argument(metavar="JOB", help="The job's name.")]
+_Output = Annotated[
+    str | None,
+    typer.Option(
+        metavar="MANIFEST", help="Read this instead of the job's output manifest (see recover)."
+    ),
+]
+_DryRun = Annotated[bool, typer.Option("--dry-run", help="Print the plan; create nothing.")]
+_Workers = Annotated[
+    str | None, typer.Option(metavar="people|simulated", help="Who works on the new job.")
+]
+_Truth = Annotated[str | None, typer.Option(metavar="FILE", help="What simulated workers know.")]
+_MaxCost = Annotated[
+    str | None, typer.Option(metavar="USD", help="Create nothing that may cost more.")
+]
+_PerObject = Annotated[
+    int | None, typer.Option(metavar="N", help="Distinct workers per photograph, 1-9.")
+]
+_Attribute = Annotated[
+    str | None, typer.Option(help="The new label attribute [default: the old one's and the task].")
+]
+_Title = Annotated[str | None, typer.Option(help="The title workers see.")]
+_Instructions = Annotated[
+    str | None, typer.Option(metavar="FILE", help="Text or Markdown shown to workers.")
+]
+_Team = Annotated[str | None, typer.Option(metavar="ARN", help="Another work team than the job's.")]
+_Only = Annotated[
+    str | None, typer.Option(metavar="VERDICT", help="Of a verified job, lines judged so.")
+]
+
+
+def register(app: typer.Typer) -> None:
+    """Add the commands."""
+    for command in (reconcile, relaunch, recover, adjust, verify, fold):
+        app.command()(command)
+
+
+def reconcile(  # noqa: PLR0913 - one parameter per flag
+    job: _Job,
+    *,
+    merge: Annotated[
+        str | None,
+        typer.Option(
+            metavar="OUT", help="Write one manifest of this job's output and its relaunches'."
+        ),
+    ] = None,
+    with_: Annotated[
+        list[str] | None,
+        typer.Option("--with", metavar="JOB", help="Merge this job, not the relaunches found."),
+    ] = None,
+    listed: Annotated[
+        int, typer.Option("--list", metavar="N", help="Lines of each kind to name.")
+    ] = 20,
+    output: _Output = None,
+    root: Root = None,
+    backend: Backend = None,
+    profile: Profile = None,
+    region: Region = None,
+    settings_file: SettingsFile = None,
+    set_: Set = None,
+    as_json: Json = False,
+) -> None:
+    """Compare a job's output with its input, line by line; ends with 6 if anything is open."""
+    from gt_workflow.cli import repair
+
+    settings = read_settings(settings_file, set_, where(root, backend, profile, region))
+    if merge is None:
+        repair.reconcile(settings, job, output=output, listed=listed, as_json=as_json)
+    else:
+        repair.merge(settings, job, out=merge, later=with_, output=output, as_json=as_json)
+
+
+def relaunch(  # noqa: PLR0913 - one parameter per flag
+    job: _Job,
+    *,
+    output: _Output = None,
+    workers: _Workers = None,
+    truth: _Truth = None,
+    max_cost: _MaxCost = None,
+    root: Root = None,
+    backend: Backend = None,
+    profile: Profile = None,
+    region: Region = None,
+    settings_file: SettingsFile = None,
+    set_: Set = None,
+    dry_run: _DryRun = False,
+    as_json: Json = False,
+) -> None:
+    """Send a job's missing, failed and untouched lines again; never one that has a label."""
+    from gt_workflow.cli import repair
+
+    flags = where(root, backend, profile, region)
+    flags |= {"workers.kind": workers, "workers.truth": truth, "cost.max": max_cost}
+    settings = read_settings(settings_file, set_, flags)
+    repair.relaunch(settings, job, output=output, dry_run=dry_run, as_json=as_json)
+
+
+def recover(  # noqa: PLR0913 - one parameter per flag
+    job: _Job,
+    *,
+    out: Annotated[str, typer.Option(metavar="MANIFEST|s3://", help="Where it is written.")],
+    root: Root = None,
+    backend: Backend = None,
+    profile: Profile = None,
+    region: Region = None,
+    settings_file: SettingsFile = None,
+    set_: Set = None,
+    as_json: Json = False,
+) -> None:
+    """Harvest the labels of a job that ended without its output manifest."""
+    from gt_workflow.cli import repair
+
+    settings = read_settings(settings_file, set_, where(root, backend, profile, region))
+    repair.recover(settings, job, out=out, as_json=as_json)
+
+
+def adjust(  # noqa: PLR0913 - one parameter per flag
+    job: _Job,
+    *,
+    labels: Annotated[
+        str | None, typer.Option(metavar="NAME[,NAME...]", help="Labels to add to the job's.")
+    ] = None,
+    attribute: _Attribute = None,
+    workers_per_object: _PerObject = None,
+    title: _Title = None,
+    instructions: _Instructions = None,
+    workteam: _Team = None,
+    only: _Only = None,
+    output: _Output = None,
+    workers: _Workers = None,
+    truth: _Truth = None,
+    max_cost: _MaxCost = None,
+    root: Root = None,
+    backend: Backend = None,
+    profile: Profile = None,
+    region: Region = None,
+    settings_file: SettingsFile = None,
+    set_: Set = None,
+    dry_run: _DryRun = False,
+    as_json: Json = False,
+) -> None:
+    """Launch a job in which workers correct the boxes of this one."""
+    from gt_workflow.cli import repair
+
+    flags = where(root, backend, profile, region)
+    flags |= {"workers.kind": workers, "workers.truth": truth, "cost.max": max_cost}
+    flags |= {"job.workers": workers_per_object}
+    asked = repair.Asked(
+        labels=tuple(names(labels) or ()),
+        attribute=attribute or "",
+        title=title or "",
+        instructions=instructions or "",
+        workteam=workteam or "",
+        only=only or "",
+    )
+    settings = read_settings(settings_file, set_, flags)
+    repair.chain("adjust", settings, job, asked, output=output, dry_run=dry_run, as_json=as_json)
+
+
+def verify(  # noqa: PLR0913 - one parameter per flag
+    job: _Job,
+    *,
+    labels: Annotated[
+        str | None,
+        typer.Option(metavar="NAME[,NAME...]", help="The verdicts [default: correct,wrong]."),
+    ] = None,
+    attribute: _Attribute = None,
+    workers_per_object: _PerObject = None,
+    title: _Title = None,
+    instructions: _Instructions = None,
+    workteam: _Team = None,
+    output: _Output = None,
+    workers: _Workers = None,
+    truth: _Truth = None,
+    max_cost: _MaxCost = None,
+    root: Root = None,
+    backend: Backend = None,
+    profile: Profile = None,
+    region: Region = None,
+    settings_file: SettingsFile = None,
+    set_: Set = None,
+    dry_run: _DryRun = False,
+    as_json: Json = False,
+) -> None:
+    """Launch a job in which workers judge the boxes of this one."""
+    from gt_workflow.cli import repair
+
+    flags = where(root, backend, profile, region)
+    flags |= {"workers.kind": workers, "workers.truth": truth, "cost.max": max_cost}
+    flags |= {"job.workers": workers_per_object}
+    asked = repair.Asked(
+        labels=tuple(names(labels) or ()),
+        attribute=attribute or "",
+        title=title or "",
+        instructions=instructions or "",
+        workteam=workteam or "",
+    )
+    settings = read_settings(settings_file, set_, flags)
+    repair.chain("verify", settings, job, asked, output=output, dry_run=dry_run, as_json=as_json)
+
+
+def fold(  # noqa: PLR0913 - one parameter per flag
+    job: _Job,
+    *,
+    out: Annotated[str, typer.Option(metavar="MANIFEST|s3://", help="Where it is written.")],
+    base: Annotated[
+        str | None,
+        typer.Option(metavar="MANIFEST", help="What was adjusted [default: as adjust recorded]."),
+    ] = None,
+    only: Annotated[
+        str | None,
+        typer.Option(metavar="VERDICT", help="Of a verification job, keep lines judged so."),
+    ] = None,
+    output: _Output = None,
+    root: Root = None,
+    backend: Backend = None,
+    profile: Profile = None,
+    region: Region = None,
+    settings_file: SettingsFile = None,
+    set_: Set = None,
+    as_json: Json = False,
+) -> None:
+    """Take adjusted boxes back under their first attribute, earlier ones kept beside them."""
+    from gt_workflow.cli import repair
+
+    settings = read_settings(settings_file, set_, where(root, backend, profile, region))
+    repair.fold(settings, job, out=out, base=base, only=only, output=output, as_json=as_json)
