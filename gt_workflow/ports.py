@@ -281,6 +281,7 @@ class Role:
 
     arn: str
     trust: Mapping[str, Any]
+    description: str = ""
 
 
 class Account(Protocol):
@@ -297,12 +298,12 @@ class Account(Protocol):
         """Return if the account may list labeling jobs; that no refusal comes is the answer."""
         ...
 
-    def has_job(self, name: str) -> bool:
-        """Tell whether a labeling job has this name, in whatever letters."""
+    def job_named(self, name: str) -> str | None:
+        """Return the labeling job's name that is this one, but for capitals; None if it is free."""
         ...
 
     def workteam(self, arn: str) -> str:
-        """Return the ARN of the private or subscribed vendor's work team of this ARN."""
+        """Return the ARN of a private team by its ARN or name, or of a vendor's by its ARN."""
         ...
 
     def bucket_region(self, bucket: str) -> str:
@@ -351,7 +352,7 @@ class Roles(Protocol):
         """Return a role's inline policy."""
         ...
 
-    def create(self, role: str, trust: Mapping[str, Any]) -> str:
+    def create(self, role: str, *, trust: Mapping[str, Any], description: str) -> str:
         """Create a role and return its ARN; `AlreadyExistsError` if there is one."""
         ...
 

@@ -45,28 +45,26 @@ class AwsAccount:
         with _asked("ListLabelingJobs"):
             self._clients("sagemaker").list_labeling_jobs(MaxResults=1)
 
-    def has_job(self, name: str) -> bool:
+    def job_named(self, name: str) -> str | None:
         """Look for the name as it is, then in other letters: AWS compares without case."""
         client = self._clients("sagemaker")
         try:
             with _asked("DescribeLabelingJob"):
-                client.describe_labeling_job(LabelingJobName=name)
+                return str(client.describe_labeling_job(LabelingJobName=name)["LabelingJobName"])
         except NotFoundError:
             pass
-        else:
-            return True
         with _asked("ListLabelingJobs"):
             pages = client.get_paginator("list_labeling_jobs")
-            return any(
-                job["LabelingJobName"].lower() == name.lower()
-                for page in pages.paginate(NameContains=name[:_NAME_LIMIT])
-                for job in page["LabelingJobSummaryList"]
-            )
+            for page in pages.paginate(NameContains=name[:_NAME_LIMIT]):
+                for job in page["LabelingJobSummaryList"]:
+                    if job["LabelingJobName"].lower() == name.lower():
+                        return str(job["LabelingJobName"])
+        return None
 
     def workteam(self, arn: str) -> str:
         """Describe a private team by its name, a vendor's by its ARN."""
         client = self._clients("sagemaker")
-        if workforce(arn) == "vendor":
+        if arn.startswith("arn:") and workforce(arn) == "vendor":
             with _asked("DescribeSubscribedWorkteam"):
                 team = client.describe_subscribed_workteam(WorkteamArn=arn)["SubscribedWorkteam"]
         else:
@@ -174,14 +172,14 @@ class AccountRoles:
             answer = self._client.get_role_policy(RoleName=role, PolicyName=name)
             return _document(answer["PolicyDocument"])
 
-    def create(self, role: str, trust: Mapping[str, Any]) -> str:
+    def create(self, role: str, *, trust: Mapping[str, Any], description: str) -> str:
         """Create a role without any permission yet."""
         try:
             with _asked("CreateRole"):
                 answer = self._client.create_role(
                     RoleName=role,
                     AssumeRolePolicyDocument=json.dumps(trust),
-                    Description="Execution role of Ground Truth labeling jobs",
+                    Description=description,
                 )
         except ServiceError as error:
             if error.code != "EntityAlreadyExists":
@@ -202,7 +200,8 @@ class AccountRoles:
 def _role(client: Any, arn: str) -> Role:
     with _asked("GetRole"):
         found = client.get_role(RoleName=arn.rpartition("/")[2])["Role"]
-    return Role(found["Arn"], _document(found["AssumeRolePolicyDocument"]))
+    trust = _document(found["AssumeRolePolicyDocument"])
+    return Role(found["Arn"], trust, str(found.get("Description", "")))
 
 
 def _document(policy: Any) -> Mapping[str, Any]:

@@ -24,7 +24,8 @@ class Access:
     """What one plan touches.
 
     `reads` are `s3://` addresses of objects or, ending in a slash, of everything below;
-    `writes` alike, for what jobs write; `uploads` for what the caller puts there. A job name may
+    `writes` alike, for what jobs write; `uploads` and `channels` for what the caller puts there
+    before the job and makes of its output. A job name may
     be `*`: any. KMS keys are ids, ARNs or aliases; "" means none. `mend` lets the caller add what
     buckets lack.
     """
@@ -35,6 +36,7 @@ class Access:
     reads: tuple[str, ...]
     writes: tuple[str, ...]
     uploads: tuple[str, ...] = ()
+    channels: tuple[str, ...] = ()
     workteam_arn: str = ""
     job_names: tuple[str, ...] = (ANY_JOB,)
     output_kms_key: str = ""
@@ -51,14 +53,16 @@ def access_of(
     *,
     images: Iterable[str],
     uploads: Iterable[str] = (),
+    channels: Iterable[str] = (),
     account: str = "",
     training: bool = False,
     mend: bool = False,
 ) -> Access:
     """Read from the CreateLabelingJob requests of one launch what its jobs touch.
 
-    `images` are the addresses of the photographs or of the folders that hold them, `uploads`
-    what the caller writes there himself. The role, the team and the keys are the first request's.
+    `images` are the addresses of the photographs or of the folders that hold them, `uploads` and
+    `channels` what the caller writes before and after. The role, the team and the keys are the
+    first request's.
     """
     first = requests[0]
     own = {uri for request in requests for path in _FILES if (uri := member(request, path))}
@@ -74,6 +78,7 @@ def access_of(
         reads=tuple(sorted({*folders(images), *own})),
         writes=tuple(map(_output, requests)),
         uploads=tuple(sorted({*uploads, *own})),
+        channels=tuple(channels),
         workteam_arn=team,
         job_names=tuple(str(request["LabelingJobName"]) for request in requests),
         output_kms_key=str(member(first, "OutputConfig.KmsKeyId") or ""),

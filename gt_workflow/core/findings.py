@@ -289,6 +289,7 @@ RULES: Final = _rules(
         "A labeling job has the name already (capitals make no difference, none is ever deleted)",
         "take another name with --name",
     ),
+    Rule("GT602", "ok", "The launch's own job is there already, and is gone on with"),
     # The request and the data.
     Rule("GT700", "ok", "The request is within Ground Truth's limits"),
     Rule(
@@ -343,7 +344,7 @@ RULES: Final = _rules(
     ),
     Rule("GT802", "warning", "A check was not allowed", _CALLER),
     # Our own service.
-    Rule("GT900", "ok", "Our own service needs nothing else"),
+    Rule("GT900", "ok", "Our own service has all it needs"),
     Rule(
         "GT901",
         "error",
@@ -353,14 +354,14 @@ RULES: Final = _rules(
     Rule(
         "GT902",
         "error",
-        "The service does not answer",
+        "The service's folder is held by a process that does not answer",
         "end the process that holds FOLDER, or name another with --root",
     ),
     Rule(
         "GT903",
         "warning",
-        "The service's usual port is taken, so links to the worker page will change",
-        "end what listens on PORT, or take the links anew",
+        "The service's usual port is taken, so its address will be another one",
+        "end what listens on port PORT, or give workers the new links",
     ),
     Rule(
         "GT904",

@@ -89,9 +89,11 @@ def caller_policy(access: Access) -> Policy:
                     *(*_FIND, "s3:GetBucketCORS", "s3:GetBucketPolicy"),
                     *(("s3:PutBucketCORS",) if access.mend else ()),
                 ),
-                _buckets(access, access.reads, access.writes, access.uploads),
+                _buckets(access, access.reads, access.writes, access.uploads, access.channels),
             ),
             statement("Upload", _WRITE, _objects(access, access.uploads)),
+            # Unfinished channels are taken away again.
+            statement("Channels", (*_WRITE, "s3:DeleteObject"), _objects(access, access.channels)),
             statement("Download", ("s3:GetObject",), _objects(access, access.reads, access.writes)),
             *_caller_keys(access),
             *_caller_training(access),

@@ -51,4 +51,6 @@ def _found(asked: Preflight, account: Account) -> Iterator[Finding]:
     if not errors(admitted):
         for wanted in asked.access.job_names:
             if "*" not in wanted:
-                yield from guarded(f"job name {wanted}", others.name(wanted, account))
+                yield from guarded(
+                    f"job name {wanted}", others.name(wanted, account, adopts=asked.adopts)
+                )

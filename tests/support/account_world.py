@@ -10,6 +10,8 @@ import json
 import re
 from contextlib import ExitStack, closing, contextmanager
 from functools import cache
+from pathlib import Path
+from tempfile import mkdtemp
 from types import SimpleNamespace
 
 import boto3
@@ -140,7 +142,7 @@ def labeling(folder):
 def account(folder, api):
     """An account in which a launch can go ahead: buckets and a work team; the role is `give`n."""
     with mock_aws(), ExitStack() as stack:
-        world = World(api, lambda: stack.enter_context(labeling(folder)))
+        world = World(api, lambda: stack.enter_context(labeling(Path(mkdtemp(dir=folder)))))
         for service in SERVICES:
             events = _client(service).meta.events
             events.register("before-call", world.answer, unique_id="world")

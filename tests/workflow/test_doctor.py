@@ -313,7 +313,7 @@ def team_elsewhere(_world):
 
 def team_misspelt(_world):
     asked = preflight()
-    return replace(asked, access=replace(asked.access, workteam_arn="default"), requests=())
+    return replace(asked, access=replace(asked.access, workteam_arn=f"{TEAM}/x"), requests=())
 
 
 def team_of_another(_world):
@@ -563,6 +563,26 @@ def test_a_role_by_its_name_is_looked_up(world):
     give(world, execution_policy(asked.access), trust=trust_policy())
     named = replace(asked, access=replace(asked.access, role_arn=ROLE, account=""))
     assert faults(check(world, named, role=False)) == []
+
+
+def test_a_work_team_by_its_name_is_looked_up(world):
+    asked = preflight()
+    give(world, execution_policy(asked.access), trust=trust_policy())
+    named = replace(asked, access=replace(asked.access, workteam_arn="default"))
+    assert faults(check(world, named, role=False)) == []
+    unknown = replace(asked, access=replace(asked.access, workteam_arn="strangers"))
+    assert [one.code for one in faults(check(world, unknown, role=False))] == ["GT402"]
+
+
+def test_a_launch_goes_on_with_its_own_job_but_not_with_one_in_other_letters(world):
+    give(world, execution_policy(preflight().access), trust=trust_policy())
+    world.job("degus-1")
+    found = check(world, replace(preflight(), adopts=True), role=False)
+    assert faults(found) == []
+    assert "GT602" in codes(found)
+    world.job("DEGUS-1")
+    found = check(world, replace(preflight(), adopts=True), role=False)
+    assert [one.code for one in faults(found)] == ["GT601"]
 
 
 def test_every_code_is_told_in_one_line_with_a_cure():

@@ -7,7 +7,7 @@ from collections.abc import Iterator, Mapping
 from types import MappingProxyType
 from typing import Final
 
-from gt_workflow.core.findings import Finding, finding
+from gt_workflow.core.findings import RULES, Finding, finding
 from gt_workflow.core.names import LAMBDA_ACCOUNTS
 from gt_workflow.errors import GtWorkflowError, ServiceError, UsageError
 from gt_workflow.ports import Account, Identity
@@ -68,8 +68,8 @@ def identify(account: Account) -> tuple[Identity | None, Finding]:
         return None, finding("GT104", str(error))
     except ServiceError as error:
         code = "GT106" if _CLOCK.search(error.reason) else _CREDENTIALS.get(error.code)
-        message = f"{error}; nothing in the account could be checked"
-        return None, finding(code or "GT801", message)
+        told = f"{RULES[code].meaning} [{error.code}]" if code else str(error)
+        return None, finding(code or "GT801", f"{told}; nothing in the account could be checked")
     except GtWorkflowError as error:
         return None, finding("GT801", str(error))
     return found, finding("GT100", f"credentials of account {found.account}: {found.arn}")

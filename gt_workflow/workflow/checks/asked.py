@@ -28,7 +28,8 @@ class Preflight:
     `requests` are the CreateLabelingJob requests, `objects` the number of data objects of each
     job, in the same order; `problems` is what is wrong with manifest lines and images, their
     `field` the place. `left_out` are photographs that will not be labelled, with the reason.
-    With `fix`, what image buckets lack is added.
+    With `adopts`, jobs that have the very names are the launch's own, from an earlier run. With
+    `fix`, what image buckets lack is added.
     """
 
     access: Access
@@ -39,6 +40,7 @@ class Preflight:
     left_out: tuple[Problem, ...] = ()
     audited: str | None = None
     public_anyway: bool = False
+    adopts: bool = False
     fix: bool = False
 
 

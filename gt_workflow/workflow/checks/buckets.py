@@ -33,6 +33,7 @@ def buckets(asked: Preflight, account: Account) -> Iterator[Finding]:
         ("photographs", asked.images),
         ("the job's files", (*asked.access.reads, *asked.access.uploads)),
         ("output", asked.access.writes),
+        ("channels", asked.access.channels),
     ):
         for bucket in {bucket_of(uri) for uri in uris}:
             uses.setdefault(bucket, []).append(use)

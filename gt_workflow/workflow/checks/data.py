@@ -11,7 +11,6 @@ from gt_workflow.core.problems import Problem
 from gt_workflow.workflow.checks.asked import Preflight
 
 _TOLD: Final = 20  # of problems of one kind; more would hide everything else
-_WORTHWHILE: Final = 5_000  # developer guide, "Automate Data Labeling"
 # Looked at in the account, where more can be said of them.
 _ELSEWHERE: Final = frozenset({"HumanTaskConfig.WorkteamArn", "RoleArn"})
 
@@ -40,10 +39,8 @@ def objects(asked: Preflight) -> Iterator[Finding]:
         for problem in limits.check_object_count(count, automated=automated):
             faults += 1
             yield finding("GT712", f"the {problem}")
-        if automated and limits.MIN_OBJECTS_AUTOMATED <= count < _WORTHWHILE:
-            yield finding(
-                "GT713", f"{count:,} data objects are few for automated labeling to be worth it"
-            )
+        for problem in limits.warn_object_count(count, automated=automated):
+            yield finding("GT713", f"the {problem}")
     yield from _listed("GT711", asked.problems)
     yield from _listed("GT714", asked.left_out)
     if asked.objects and not faults and not asked.problems:

@@ -12,40 +12,54 @@ from gt_workflow.workflow.checks.asked import Preflight, guarded
 
 
 def workteam(asked: Preflight, account: Account, identity: Identity) -> Iterator[Finding]:
-    """Look at the work team; its ARN tells whose workers it has."""
+    """Look at the work team; its ARN tells whose workers it has, a name is looked up."""
     arn, region = asked.access.workteam_arn, asked.access.region
     if not arn:
         yield finding("GT401", "no work team is named; somebody has to label")
-        return
-    try:
-        force = workforce(arn)
-    except UsageError as error:
-        yield finding("GT404", str(error), region=region, account=identity.account)
-        return
-    there = region_of(arn) or ""
+    elif not arn.startswith("arn:"):
+        yield _team_by_name(arn, account, region)
+    else:
+        try:
+            force = workforce(arn)
+        except UsageError as error:
+            yield finding("GT404", str(error), region=region, account=identity.account)
+            return
+        yield _misplaced(arn, force, asked, identity) or _team(arn, force, account)
+
+
+def _misplaced(arn: str, force: str, asked: Preflight, identity: Identity) -> Finding | None:
+    """Tell what the ARN alone gives away."""
+    there, region = region_of(arn) or "", asked.access.region
     if there != region:
         message = f"work team {arn} is in {there}, but the job would be in {region}"
-        yield finding("GT403", message, region=region, there=there)
-        return
+        return finding("GT403", message, region=region, there=there)
     if force == "public":
         code = "GT408" if asked.public_anyway else "GT406"
-        yield finding(code, f"{arn} is the public workforce, which closed on 2026-09-30")
-        return
+        return finding(code, f"{arn} is the public workforce, which closed on 2026-09-30")
     if force == "private" and account_of(arn) != identity.account:
         own = arn.replace(f":{account_of(arn)}:", f":{identity.account}:")
         message = f"work team {arn} is not one of your account {identity.account}"
-        yield finding("GT407", message, found=own)
-        return
+        return finding("GT407", message, found=own)
+    return None
+
+
+def _team(arn: str, force: str, account: Account) -> Finding:
     try:
         found = account.workteam(arn)
     except NotFoundError:
         code = "GT402" if force == "private" else "GT405"
-        yield finding(code, f"there is no {force} work team {arn}")
-        return
+        return finding(code, f"there is no {force} work team {arn}")
     if found != arn:
-        yield finding("GT407", f"work team {arn} is really {found}", found=found)
-    else:
-        yield finding("GT400", f"work team {arn} is there: {force} workers")
+        return finding("GT407", f"work team {arn} is really {found}", found=found)
+    return finding("GT400", f"work team {arn} is there: {force} workers")
+
+
+def _team_by_name(name: str, account: Account, region: str) -> Finding:
+    try:
+        found = account.workteam(name)
+    except NotFoundError:
+        return finding("GT402", f"there is no work team {name} in {region}")
+    return finding("GT400", f"work team {found} is there: private workers")
 
 
 def keys(asked: Preflight, account: Account) -> Iterator[Finding]:
@@ -88,9 +102,12 @@ def _key(what: str, key: str, region: str, account: Account) -> Iterator[Finding
         yield finding("GT500", f"{what} is enabled")
 
 
-def name(wanted: str, account: Account) -> Iterator[Finding]:
-    """Ask whether a job has the name already."""
-    if account.has_job(wanted):
-        yield finding("GT601", f"there is a labeling job {wanted} already")
-    else:
+def name(wanted: str, account: Account, *, adopts: bool) -> Iterator[Finding]:
+    """Ask whether a job has the name already; one that the launch made before is gone on with."""
+    found = account.job_named(wanted)
+    if found is None:
         yield finding("GT600", f"no labeling job is called {wanted}")
+    elif adopts and found == wanted:
+        yield finding("GT602", f"labeling job {wanted} is there, and is gone on with")
+    else:
+        yield finding("GT601", f"there is a labeling job {found} already")

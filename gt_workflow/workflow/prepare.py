@@ -1,0 +1,95 @@
+"""What a launch touches, read from its plan or, before there is one, from the settings."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Sequence
+
+from gt_workflow.config import Settings
+from gt_workflow.core import limits
+from gt_workflow.core.access import ANY_JOB, Access, access_of
+from gt_workflow.core.problems import Problem
+from gt_workflow.workflow.checks.asked import Preflight
+from gt_workflow.workflow.launch import LaunchPlan
+from gt_workflow.workflow.specify import Place
+
+
+def of_settings(settings: Settings, place: Place, *, jobs: Sequence[str] = ()) -> Preflight:
+    """Return what launches with these settings touch; `jobs` narrows it to jobs of these names.
+
+    `place` may name the role and the team instead of giving their ARNs.
+    """
+    base, source = place.base, settings.photographs
+    own = (f"{base}images/",)
+    images = (*own, _folder(source)) if source.startswith("s3://") else own
+    files = tuple(f"{base}jobs/{name}/" for name in jobs) or (f"{base}jobs/",)
+    return Preflight(
+        access=Access(
+            region=place.region,
+            account=place.account,
+            role_arn=place.role_arn,
+            reads=tuple(sorted({*images, *files})),
+            writes=tuple(f"{base}output/{name}/" for name in jobs) or (f"{base}output/",),
+            uploads=(*own, *files),
+            channels=tuple(_channels(settings, base, jobs)),
+            workteam_arn=place.workteam_arn,
+            job_names=tuple(jobs) or (ANY_JOB,),
+            output_kms_key=settings.job.kms_key,
+            volume_kms_key=settings.auto_label.volume_kms_key,
+            auto_label=settings.auto_label.enabled,
+            vpc=bool(settings.auto_label.subnets),
+            tags=bool(settings.job.tags),
+            mend=settings.aws.fix,
+        ),
+        images=images,
+        public_anyway=settings.aws.public_anyway,
+        adopts=True,
+        fix=settings.aws.fix,
+    )
+
+
+def of_launch(planned: LaunchPlan, settings: Settings, place: Place) -> Preflight:
+    """Return what one launch touches, and what is known of its photographs."""
+    seen = planned.ingest
+    requests = tuple(job.request for job in planned.jobs)
+    images = tuple(sorted({photograph.uri for photograph in seen.photographs}))
+    own = (f"{seen.settings.images.rstrip('/')}/", f"{planned.record_uri.rpartition('/')[0]}/")
+    return Preflight(
+        access=access_of(
+            requests,
+            images=images,
+            uploads=own,
+            channels=_channels(settings, place.base, (planned.name,)),
+            account=place.account,
+            mend=settings.aws.fix,
+        ),
+        images=images,
+        requests=requests,
+        objects=tuple(job.count for job in planned.jobs),
+        problems=tuple(_too_large(planned, automated=settings.auto_label.enabled)),
+        left_out=tuple(Problem("photograph", one.name, one.reason) for one in seen.rejected),
+        public_anyway=settings.aws.public_anyway,
+        adopts=True,
+        fix=settings.aws.fix,
+    )
+
+
+def _too_large(planned: LaunchPlan, *, automated: bool) -> Iterator[Problem]:
+    """Yield what is wrong with the images as they will be stored."""
+    for image in planned.ingest.photographs:
+        for problem in limits.check_image(
+            size=image.size, width=image.width, height=image.height, automated=automated
+        ):
+            yield Problem(problem.code, image.photograph, problem.message)
+
+
+def _channels(settings: Settings, base: str, jobs: Iterable[str]) -> Iterator[str]:
+    """Yield where channels go, if that is in the account."""
+    if settings.channels.out.startswith("s3://"):
+        yield f"{settings.channels.out.rstrip('/')}/"
+    elif not settings.channels.out:
+        yield from ([f"{base}channels/{name}/" for name in jobs] or [f"{base}channels/"])
+
+
+def _folder(source: str) -> str:
+    """Return the folder of an `s3://` source: a prefix may be any beginning of keys."""
+    return f"{source.rpartition('/')[0]}/" if source.count("/") > 2 else f"{source}/"
