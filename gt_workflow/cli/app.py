@@ -16,6 +16,7 @@ import typer.core
 
 from gt_workflow import __version__
 from gt_workflow.cli import (
+    following_commands,
     preflight_commands,
     repair_commands,
     teams_commands,
@@ -57,6 +58,7 @@ app = typer.Typer(
     help="From a pile of photographs to a trained object detector's data.",
     epilog="Main job: python -m gt_workflow launch PHOTOGRAPHS --labels NAME[,NAME...]",
 )
+following_commands.register(app)
 preflight_commands.register(app)
 repair_commands.register(app)
 teams_commands.register(app)
@@ -172,56 +174,6 @@ def launch(  # noqa: PLR0913 - one parameter per flag
         launching.dry_run(settings, as_json=as_json)
     else:
         launching.launch(settings, waits=not no_wait, as_json=as_json)
-
-
-@app.command()
-def status(
-    job: JobName = None,
-    *,
-    root: Root = None,
-    settings_file: SettingsFile = None,
-    as_json: Json = False,
-) -> None:
-    """Show how far a labeling job is."""
-    from gt_workflow.cli import following
-
-    following.status(read_settings(settings_file, None, {"store.root": root}), job, as_json=as_json)
-
-
-@app.command()
-def wait(
-    job: JobName = None,
-    *,
-    root: Root = None,
-    settings_file: SettingsFile = None,
-    as_json: Json = False,
-) -> None:
-    """Host and follow a labeling job until it is over."""
-    from gt_workflow.cli import following
-
-    following.wait(read_settings(settings_file, None, {"store.root": root}), job, as_json=as_json)
-
-
-@app.command("list")
-def list_(*, root: Root = None, settings_file: SettingsFile = None, as_json: Json = False) -> None:
-    """List the labeling jobs, newest first."""
-    from gt_workflow.cli import following
-
-    following.list_jobs(read_settings(settings_file, None, {"store.root": root}), as_json=as_json)
-
-
-@app.command()
-def stop(
-    job: Annotated[str, typer.Argument(metavar="JOB", help="The job's name.")],
-    *,
-    root: Root = None,
-    settings_file: SettingsFile = None,
-    as_json: Json = False,
-) -> None:
-    """Stop a labeling job for good; what is labelled is kept and written out."""
-    from gt_workflow.cli import following
-
-    following.stop(read_settings(settings_file, None, {"store.root": root}), job, as_json=as_json)
 
 
 @app.command("open")

@@ -1,0 +1,109 @@
+"""The commands that look at labeling jobs: `status`, `wait`, `list` and `stop`."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+
+from gt_workflow.cli.options import (
+    Backend,
+    JobName,
+    Json,
+    Profile,
+    Region,
+    Root,
+    SettingsFile,
+    read_settings,
+    where,
+)
+
+
+def register(app: typer.Typer) -> None:
+    """Add the commands."""
+    app.command()(status)
+    app.command()(wait)
+    app.command("list")(list_)
+    app.command()(stop)
+
+
+def status(
+    job: JobName = None,
+    *,
+    backend: Backend = None,
+    profile: Profile = None,
+    region: Region = None,
+    root: Root = None,
+    settings_file: SettingsFile = None,
+    as_json: Json = False,
+) -> None:
+    """Show how far a labeling job is, why it may stand still and, on AWS, what it has cost.
+
+    Exit status 0 whatever the job's own status; 5 if the job is unknown.
+    """
+    from gt_workflow.cli import following
+
+    settings = read_settings(settings_file, None, where(root, backend, profile, region))
+    following.status(settings, job, as_json=as_json)
+
+
+def wait(
+    job: JobName = None,
+    *,
+    backend: Backend = None,
+    profile: Profile = None,
+    region: Region = None,
+    root: Root = None,
+    settings_file: SettingsFile = None,
+    as_json: Json = False,
+) -> None:
+    """Follow a labeling job until it is over (our own service: host it meanwhile).
+
+    Exit status 0: Completed. 6: Failed. 7: Stopped; what was labelled before is written out. 5: the
+    service cannot be asked any more; the job goes on. 130: Ctrl-C; the job goes on.
+    """
+    from gt_workflow.cli import following
+
+    settings = read_settings(settings_file, None, where(root, backend, profile, region))
+    ended = following.wait(settings, job, as_json=as_json)
+    if ended:
+        raise typer.Exit(ended)
+
+
+def list_(
+    *,
+    backend: Backend = None,
+    profile: Profile = None,
+    region: Region = None,
+    root: Root = None,
+    settings_file: SettingsFile = None,
+    as_json: Json = False,
+) -> None:
+    """List the labeling jobs, newest first."""
+    from gt_workflow.cli import following
+
+    settings = read_settings(settings_file, None, where(root, backend, profile, region))
+    following.list_jobs(settings, as_json=as_json)
+
+
+def stop(
+    job: Annotated[str, typer.Argument(metavar="JOB", help="The job's name.")],
+    *,
+    waits: Annotated[
+        bool, typer.Option("--wait/--no-wait", help="Wait until what is labelled is written out.")
+    ] = True,
+    backend: Backend = None,
+    profile: Profile = None,
+    region: Region = None,
+    root: Root = None,
+    settings_file: SettingsFile = None,
+    as_json: Json = False,
+) -> None:
+    """Stop a labeling job for good; what is labelled is kept and written out.
+
+    Exit status 0: stopped, or with --no-wait: stopping. 6: it failed meanwhile.
+    """
+    from gt_workflow.cli import following
+
+    settings = read_settings(settings_file, None, where(root, backend, profile, region))
+    following.stop(settings, job, waits=waits, as_json=as_json)
