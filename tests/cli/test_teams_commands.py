@@ -7,6 +7,7 @@ import json
 import pytest
 
 from gt_workflow import config, wiring
+from gt_workflow.cli.teams import _members
 
 ARN = "arn:aws:sagemaker:{}:123456789012:workteam/private-crowd/{}"
 ELSEWHERE = "ap-south-1"  # where the account has nothing yet
@@ -108,6 +109,17 @@ def test_a_team_of_an_account(cli, account):
     cli("teams", "add", "day", "bob@example.org", *account)
     cli("teams", "remove", ARN.format(ELSEWHERE, "day"), "ADA@example.org", *account)
     assert listed(cli, *account) == {"day": ["bob@example.org"]}
+
+    # What `workers --names` looks up: who stands behind an answer's `sub`.
+    (day,) = told(cli("teams", "list", "--members", "--json", *account))["teams"]
+    (bob,) = day["members"]
+    settings = config.load(flags={"backend": "aws", "store.region": ELSEWHERE})
+    with wiring.backend(settings) as running:
+        teams = wiring.work_teams(running)
+        job = {"HumanTaskConfig": {"WorkteamArn": day["arn"]}}
+        assert _members([job, job], teams) == {bob["id"]: "bob@example.org"}
+        gone = {"HumanTaskConfig": {"WorkteamArn": ARN.format("us-east-1", "day")}}
+        assert _members([gone], teams) == {}
 
 
 def test_who_labelled_how_much_and_how_well(cli):
