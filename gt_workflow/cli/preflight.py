@@ -13,8 +13,8 @@ import typer
 from gt_workflow import wiring
 from gt_workflow.adapters import machine as this_machine
 from gt_workflow.adapters.account import AccountRoles, AwsAccount
-from gt_workflow.cli import show
-from gt_workflow.cli.launching import _plan as plan_launch  # launch's own plan, and no other
+from gt_workflow.cli import findings, show
+from gt_workflow.cli.launching import plan as plan_launch
 from gt_workflow.config import Settings
 from gt_workflow.core.iam import caller_policy, execution_policy, trust_policy
 from gt_workflow.errors import GtWorkflowError, ServiceError, UsageError
@@ -43,10 +43,8 @@ def doctor(settings: Settings, *, as_json: bool) -> None:
     if as_json:
         show.data({"ok": not wrong, "findings": [one.to_dict() for one in found]})
     else:
-        for one in found:
-            show.line(f"{one.code} {one.severity:<7}  {one.message}")
-            if one.cure:
-                show.line(f"{'':15}cure: {one.cure}")
+        for text in findings.lines(found):
+            show.line(text)
     told = f"{show.count(len(wrong), 'error')}, {show.count(len(warnings), 'warning')}"
     show.note(f"{told}; {'a launch would fail' if wrong else 'a launch can go ahead'}")
     if wrong:
@@ -67,7 +65,7 @@ def iam(
         place = wired.place
     if not place.role_arn:
         raise UsageError("name the execution role, whether it is there or not: --role NAME|ARN")
-    access = replace(prepare.of_settings(settings, place, jobs=jobs).access, training=training)
+    access = prepare.of_settings(settings, place, jobs=jobs, training=training).access
     documents = {
         "execution-policy": execution_policy(access),
         "trust-policy": trust_policy(),

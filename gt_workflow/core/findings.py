@@ -56,6 +56,17 @@ def finding(code: str, message: str, **values: Any) -> Finding:
     return Finding(code, rule.severity, " ".join(message.split()), cure)
 
 
+def table() -> str:
+    """Return the codes that ask for something to be done, as a Markdown table."""
+    rows = [
+        f"| {rule.code} | {rule.severity} | {rule.meaning} | {rule.cure} |"
+        for rule in RULES.values()
+        if rule.severity != "ok"
+    ]
+    head = ["| code | | meaning | cure |", "| --- | --- | --- | --- |"]
+    return "\n".join([*head, *rows]) + "\n"
+
+
 def _rules(*rules: Rule) -> MappingProxyType[str, Rule]:
     return MappingProxyType({rule.code: rule for rule in rules})
 

@@ -11,12 +11,13 @@ from collections.abc import Iterable, Iterator
 from gt_workflow.core.access import Access
 from gt_workflow.core.findings import Finding, Severity, finding
 from gt_workflow.core.names import LAMBDA_ACCOUNTS
+from gt_workflow.errors import ServiceError
 from gt_workflow.ports import Account
 from gt_workflow.workflow.checks import account as accounts
 from gt_workflow.workflow.checks import buckets, data, others, role
 from gt_workflow.workflow.checks.asked import Preflight, guarded
 
-__all__ = ["Access", "Finding", "Preflight", "Severity", "check", "errors", "finding"]
+__all__ = ["Access", "Finding", "Preflight", "Severity", "check", "errors", "finding", "refuse"]
 
 
 def check(asked: Preflight, *, account: Account) -> tuple[Finding, ...]:
@@ -30,6 +31,19 @@ def check(asked: Preflight, *, account: Account) -> tuple[Finding, ...]:
 def errors(found: Iterable[Finding]) -> tuple[Finding, ...]:
     """Return the findings for which nothing may be created."""
     return tuple(one for one in found if one.severity == "error")
+
+
+def refuse(found: Iterable[Finding]) -> None:
+    """Raise `ServiceError` with the first error among the findings, naming how many more."""
+    wrong = errors(found)
+    if wrong:
+        first = wrong[0]
+        more = f" (and {len(wrong) - 1} more; see `doctor`)" if len(wrong) > 1 else ""
+        raise ServiceError(
+            f"{first.message}; {first.cure}{more}; nothing was created",
+            operation="preflight",
+            code=first.code,
+        )
 
 
 def _found(asked: Preflight, account: Account) -> Iterator[Finding]:

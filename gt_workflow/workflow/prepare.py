@@ -13,24 +13,30 @@ from gt_workflow.workflow.launch import LaunchPlan
 from gt_workflow.workflow.specify import Place
 
 
-def of_settings(settings: Settings, place: Place, *, jobs: Sequence[str] = ()) -> Preflight:
+def of_settings(
+    settings: Settings, place: Place, *, jobs: Sequence[str] = (), training: bool = False
+) -> Preflight:
     """Return what launches with these settings touch; `jobs` narrows it to jobs of these names.
 
-    `place` may name the role and the team instead of giving their ARNs.
+    `place` may name the role and the team instead of giving their ARNs. With `training`, training
+    jobs run as the role, too: they read the channels and write models.
     """
     base, source = place.base, settings.photographs
     own = (f"{base}images/",)
     images = (*own, _folder(source)) if source.startswith("s3://") else own
     files = tuple(f"{base}jobs/{name}/" for name in jobs) or (f"{base}jobs/",)
+    output = tuple(f"{base}output/{name}/" for name in jobs) or (f"{base}output/",)
+    channels = tuple(_channels(settings, base, jobs))
+    models = tuple(_models(settings, channels)) if training else ()
     return Preflight(
         access=Access(
             region=place.region,
             account=place.account,
             role_arn=place.role_arn,
-            reads=tuple(sorted({*images, *files})),
-            writes=tuple(f"{base}output/{name}/" for name in jobs) or (f"{base}output/",),
-            uploads=(*own, *files),
-            channels=tuple(_channels(settings, base, jobs)),
+            reads=tuple(sorted({*images, *files, *(channels if training else ())})),
+            writes=(*output, *models),
+            uploads=(*own, *files, *models),
+            channels=channels,
             workteam_arn=place.workteam_arn,
             job_names=tuple(jobs) or (ANY_JOB,),
             output_kms_key=settings.job.kms_key,
@@ -38,6 +44,7 @@ def of_settings(settings: Settings, place: Place, *, jobs: Sequence[str] = ()) -
             auto_label=settings.auto_label.enabled,
             vpc=bool(settings.auto_label.subnets),
             tags=bool(settings.job.tags),
+            training=training,
             mend=settings.aws.fix,
         ),
         images=images,
@@ -88,6 +95,14 @@ def _channels(settings: Settings, base: str, jobs: Iterable[str]) -> Iterator[st
         yield f"{settings.channels.out.rstrip('/')}/"
     elif not settings.channels.out:
         yield from ([f"{base}channels/{name}/" for name in jobs] or [f"{base}channels/"])
+
+
+def _models(settings: Settings, channels: Iterable[str]) -> Iterator[str]:
+    """Yield where training jobs write: where the settings want it, else beside the channels."""
+    if settings.training.output:
+        yield f"{settings.training.output.rstrip('/')}/"
+    else:
+        yield from channels
 
 
 def _folder(source: str) -> str:

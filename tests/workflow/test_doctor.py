@@ -30,12 +30,12 @@ from botocore.exceptions import (
 
 from gt_workflow.adapters.account import AwsAccount
 from gt_workflow.core.access import access_of
-from gt_workflow.core.findings import RULES
+from gt_workflow.core.findings import RULES, table
 from gt_workflow.core.iam import execution_policy, trust_policy
 from gt_workflow.core.names import public_workteam_arn
 from gt_workflow.core.problems import Problem
 from gt_workflow.core.requests import AutoLabel
-from gt_workflow.errors import UsageError
+from gt_workflow.errors import ServiceError, UsageError
 from gt_workflow.workflow import doctor
 from gt_workflow.workflow.doctor import Preflight
 
@@ -583,6 +583,21 @@ def test_a_launch_goes_on_with_its_own_job_but_not_with_one_in_other_letters(wor
     world.job("DEGUS-1")
     found = check(world, replace(preflight(), adopts=True), role=False)
     assert [one.code for one in faults(found)] == ["GT601"]
+
+
+def test_a_launch_is_refused_with_the_first_fault_and_their_number(world):
+    found = check(world, replace(preflight(), objects=(100_001,)))
+    with pytest.raises(ServiceError, match=r"100,001 data objects.*nothing was created \[GT712\]"):
+        doctor.refuse(found)
+    with pytest.raises(ServiceError, match="and 1 more"):
+        doctor.refuse([*found, *found])
+    doctor.refuse(check(world, preflight(), role=False))
+
+
+def test_the_table_has_a_row_for_every_fault():
+    rows = table().splitlines()
+    assert len(rows) == 2 + len([1 for rule in RULES.values() if rule.severity != "ok"])
+    assert {row.count("|") for row in rows} == {5}
 
 
 def test_every_code_is_told_in_one_line_with_a_cure():
