@@ -46,6 +46,7 @@ def test_a_task_tells_all_that_a_page_needs(house):
     task = house.accept(token)
     link = task["image"].pop("url")
     assert link.startswith(f"/_/image/{task['id']}?")
+    assert task.pop("frame").startswith(f"/_/frame/{task['id']}?")
     assert "photo" not in link
     assert "bucket" not in link
     assert task == {
@@ -624,7 +625,8 @@ def test_the_page_runs_nothing_but_its_own_files(house):
     assert reply.headers["content-type"] == "text/html; charset=utf-8"
     assert reply.headers["content-security-policy"] == (
         "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' blob: data:; "
-        "connect-src 'self'; frame-ancestors 'none'; base-uri 'none'; form-action 'self'"
+        "connect-src 'self'; frame-src 'self'; frame-ancestors 'none'; base-uri 'none'; "
+        "form-action 'self'"
     )
     assert reply.headers["referrer-policy"] == "no-referrer"
     text = reply.body.decode()

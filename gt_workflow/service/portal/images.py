@@ -11,7 +11,7 @@ from starlette.requests import Request
 from starlette.responses import Response, StreamingResponse
 from starlette.types import Receive, Scope, Send
 
-from gt_workflow.errors import ObjectNotFoundError
+from gt_workflow.errors import ObjectNotFoundError, UsageError
 from gt_workflow.ports import Storage
 from gt_workflow.service.faults import not_found
 from gt_workflow.service.labeling.jobs import Jobs
@@ -32,25 +32,34 @@ class Images:
 
     async def serve(self, request: Request) -> Response:
         """Stream the image of the task that a good link names."""
-        query = request.query_params
-        seal = Seal(query.get("worker", ""), query.get("expires", ""), query.get("signature", ""))
+        return await self._answer(request, None)
+
+    async def serve_other(self, request: Request) -> Response:
+        """Stream another image, one that the task's template has asked for."""
+        return await self._answer(request, request.query_params.get("uri", ""))
+
+    async def _answer(self, request: Request, uri: str | None) -> Response:
         file, size, media_type = await run_in_threadpool(
-            self._open, request.path_params["task_id"], seal
+            self._open, request.path_params["task_id"], Seal.of(request.query_params), uri
         )
         headers = {
             # The link itself expires; a copy in this browser may outlive it.
             "Cache-Control": "private, max-age=900",
             "Content-Length": str(size),
+            # Shown in a sandboxed frame, whose origin is nobody's. Without leave to read it
+            # (CORS) the frame's scripts cannot get at the pixels.
+            "Cross-Origin-Resource-Policy": "cross-origin",
         }
         return _FileResponse(file, media_type=media_type, headers=headers)
 
-    def _open(self, task_id: str, seal: Seal) -> tuple[BinaryIO, int, str]:
-        self._links.check(task_id=task_id, seal=seal)
+    def _open(self, task_id: str, seal: Seal, other: str | None) -> tuple[BinaryIO, int, str]:
+        self._links.check(task_id=task_id, seal=seal, uri=other)
         # The link is good only as long as the task is the worker's: `task` refuses otherwise.
-        uri = self._jobs.task(seal.worker_id, task_id).object_uri
+        task = self._jobs.task(seal.worker_id, task_id)
+        uri = task.object_uri if other is None else other
         try:
             file = self._storage.open(uri)
-        except ObjectNotFoundError:
+        except (ObjectNotFoundError, UsageError):
             raise not_found("The image is not there any more.") from None
         try:
             head = file.read(8)

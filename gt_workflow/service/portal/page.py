@@ -6,7 +6,9 @@ The files are read once, at the start, from the package; a request can only name
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Iterator
 from importlib.resources import files
+from importlib.resources.abc import Traversable
 from typing import Final
 
 from starlette.datastructures import MutableHeaders
@@ -23,11 +25,18 @@ _TYPES: Final = {
     ".svg": "image/svg+xml",
 }
 _INDEX: Final = "index.html"
+# The frame that a worker template runs in has nobody's origin, and yet loads scripts and styles
+# from here. They are the same for everybody, so anybody may have them.
+_PUBLIC: Final = {
+    "Access-Control-Allow-Origin": "*",
+    "Cross-Origin-Resource-Policy": "cross-origin",
+}
 
 SECURITY_HEADERS: Final = {
     "Content-Security-Policy": (
         "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' blob: data:; "
-        "connect-src 'self'; frame-ancestors 'none'; base-uri 'none'; form-action 'self'"
+        "connect-src 'self'; frame-src 'self'; frame-ancestors 'none'; base-uri 'none'; "
+        "form-action 'self'"
     ),
     "Cross-Origin-Opener-Policy": "same-origin",
     "Cross-Origin-Resource-Policy": "same-origin",
@@ -39,7 +48,7 @@ SECURITY_HEADERS: Final = {
 
 
 class Guarded:
-    """Sets the security headers on every answer of an application."""
+    """Sets the security headers on every answer of an application, but those that it has set."""
 
     def __init__(self, app: ASGIApp) -> None:
         """Wrap an ASGI application."""
@@ -52,7 +61,7 @@ class Guarded:
             if message["type"] == "http.response.start":
                 headers = MutableHeaders(scope=message)
                 for name, value in SECURITY_HEADERS.items():
-                    headers[name] = value
+                    headers.setdefault(name, value)
             await send(message)
 
         await self._app(scope, receive, guarded)
@@ -70,17 +79,23 @@ def page_routes() -> list[Route]:
         # Asked again each time, answered in a few bytes: a new version is seen at once.
         tag = f'"{hashlib.sha256(content).hexdigest()[:32]}"'
         headers = {"ETag": tag, "Cache-Control": "no-cache", "Content-Type": media_type}
+        if name != _INDEX:
+            headers |= _PUBLIC
         if tag in request.headers.get("if-none-match", ""):
             return Response(status_code=304, headers=headers)
         return Response(content, headers=headers)
 
-    return [Route("/", serve), Route("/static/{name}", serve)]
+    return [Route("/", serve), Route("/static/{name:path}", serve)]
 
 
 def _load() -> dict[str, tuple[bytes, str]]:
-    found = {}
-    for entry in files("gt_workflow.service.portal").joinpath("static").iterdir():
+    return dict(_files(files("gt_workflow.service.portal").joinpath("static"), ""))
+
+
+def _files(folder: Traversable, prefix: str) -> Iterator[tuple[str, tuple[bytes, str]]]:
+    for entry in folder.iterdir():
         media_type = _TYPES.get(f".{entry.name.rpartition('.')[2]}")
-        if media_type is not None:
-            found[entry.name] = (entry.read_bytes(), media_type)
-    return found
+        if entry.is_dir():
+            yield from _files(entry, f"{prefix}{entry.name}/")
+        elif media_type is not None:
+            yield prefix + entry.name, (entry.read_bytes(), media_type)

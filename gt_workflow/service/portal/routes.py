@@ -16,6 +16,7 @@ one place where a refusal gets its HTTP status.
     POST api/tasks/ID/return        {}
     POST api/tasks/ID/decline       {reason}
     GET  image/ID?...               the image; see `image_links`
+    GET  frame/ID?...               the job's worker template, rendered; see `frames`
 """
 
 from __future__ import annotations
@@ -38,6 +39,7 @@ from gt_workflow.ports import Clock, Storage
 from gt_workflow.service.faults import Fault, invalid
 from gt_workflow.service.labeling.jobs import Jobs, Offer, Task
 from gt_workflow.service.portal import instructions
+from gt_workflow.service.portal.frames import Frames
 from gt_workflow.service.portal.gathered import Gathered
 from gt_workflow.service.portal.image_links import ImageLinks
 from gt_workflow.service.portal.images import Images
@@ -80,11 +82,14 @@ def routes(
     links = ImageLinks(secret=secret, clock=clock)
     api = _TaskApi(jobs=jobs, workers=workers, storage=storage, clock=clock, links=links)
     images = Images(jobs=jobs, storage=storage, links=links)
+    frames = Frames(jobs=jobs, storage=storage, links=links)
     portal = Starlette(
         routes=[
             *page_routes(),
             *api.routes(),
             Route("/image/{task_id}", images.serve),
+            Route("/frame/{task_id}", frames.serve),
+            Route("/frame/{task_id}/object", images.serve_other),
         ],
         exception_handlers={
             HTTPException: _answer_http,
@@ -224,6 +229,9 @@ class _TaskApi:
             "description": task.description,
             "labels": task.labels,
             "image": {"url": link, "width": task.width, "height": task.height},
+            "frame": self._links.frame(
+                task_id=task.id, worker_id=worker.id, lease_until=task.lease_until
+            ),
             "boxes": task.boxes,
             "object": task.object_uri,
             "line": msgspec.Raw(task.line),

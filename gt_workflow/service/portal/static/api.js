@@ -27,7 +27,11 @@ export class Api {
   accept = async (jobArn) =>
     (await this.#call("POST", "tasks/accept", { job_arn: jobArn })).task;
 
-  submit = (id, answer) => this.#call("POST", `tasks/${encodeURIComponent(id)}/submit`, answer);
+  /** Send an answer; with a job's ARN resolves to its next task for this worker, or null. */
+  submit = async (id, answer, then) => {
+    const query = then === undefined ? "" : `?then=${encodeURIComponent(then)}`;
+    return (await this.#call("POST", `tasks/${encodeURIComponent(id)}/submit${query}`, answer)).task;
+  };
 
   giveBack = (id) => this.#call("POST", `tasks/${encodeURIComponent(id)}/return`, {});
 
