@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any, BinaryIO, Generic, Protocol, TypeVar
+from typing import Any, BinaryIO, Generic, Literal, Protocol, TypeAlias, TypeVar
 
 T = TypeVar("T")
 R = TypeVar("R")
@@ -284,6 +284,10 @@ class Role:
     description: str = ""
 
 
+# No statement allows it; one forbids it; or that hangs on what only the real call will tell.
+Denial: TypeAlias = Literal["implicit", "explicit", "unsure"]
+
+
 class Account(Protocol):
     """What an AWS account has and allows, as a preflight asks it; nothing but CORS is changed.
 
@@ -328,8 +332,8 @@ class Account(Protocol):
 
     def denied(
         self, role_arn: str, actions: Sequence[str], resource: str, context: Mapping[str, str]
-    ) -> dict[str, bool]:
-        """Return the actions a simulation does not allow; True where a statement forbids it."""
+    ) -> dict[str, Denial]:
+        """Return the actions that a simulation of a role's policies does not allow."""
         ...
 
     def key(self, key: str) -> Mapping[str, Any]:

@@ -14,7 +14,7 @@ from typing import Any, Final
 from gt_workflow.adapters.aws import translated
 from gt_workflow.core.names import workforce
 from gt_workflow.errors import AlreadyExistsError, NotFoundError, ServiceError
-from gt_workflow.ports import Identity, Role
+from gt_workflow.ports import Denial, Identity, Role
 
 # How each service says that something is not there; SageMaker's work teams say it in words.
 _ABSENT: Final = frozenset(
@@ -24,6 +24,7 @@ _ABSENT: Final = frozenset(
     }
 )
 _ABSENT_WORDS: Final = ("does not exist", "not subscribed", "not found")
+_LISTS: Final = frozenset({"kms:ResourceAliases"})
 _NAME_LIMIT: Final = 63  # characters that NameContains takes
 
 
@@ -120,13 +121,17 @@ class AwsAccount:
 
     def denied(
         self, role_arn: str, actions: Sequence[str], resource: str, context: Mapping[str, str]
-    ) -> dict[str, bool]:
+    ) -> dict[str, Denial]:
         """Have IAM simulate; bucket policies and key policies are no part of it."""
         entries = [
-            {"ContextKeyName": key, "ContextKeyValues": [value], "ContextKeyType": "string"}
+            {
+                "ContextKeyName": key,
+                "ContextKeyValues": [value],
+                "ContextKeyType": "stringList" if key in _LISTS else "string",
+            }
             for key, value in context.items()
         ]
-        denied = {}
+        denied: dict[str, Denial] = {}
         with _asked("SimulatePrincipalPolicy"):
             pages = self._clients("iam").get_paginator("simulate_principal_policy")
             for page in pages.paginate(
@@ -137,9 +142,7 @@ class AwsAccount:
             ):
                 for result in page["EvaluationResults"]:
                     if result["EvalDecision"] != "allowed":
-                        denied[str(result["EvalActionName"])] = (
-                            result["EvalDecision"] == "explicitDeny"
-                        )
+                        denied[str(result["EvalActionName"])] = _denial(result)
         return denied
 
     def key(self, key: str) -> Mapping[str, Any]:
@@ -195,6 +198,14 @@ class AccountRoles:
             self._client.put_role_policy(
                 RoleName=role, PolicyName=name, PolicyDocument=json.dumps(policy)
             )
+
+
+def _denial(result: Mapping[str, Any]) -> Denial:
+    """Read one answer of the simulator; with a resource named, what it missed stands deeper."""
+    parts = (result, *result.get("ResourceSpecificResults", ()))
+    if any(part.get("MissingContextValues") for part in parts):
+        return "unsure"
+    return "explicit" if result["EvalDecision"] == "explicitDeny" else "implicit"
 
 
 def _role(client: Any, arn: str) -> Role:

@@ -210,6 +210,12 @@ RULES: Final = _rules(
         "make sure that the policy of RESOURCE allows them to ROLE",
     ),
     Rule("GT314", "warning", "The role's permissions cannot be checked", _CALLER),
+    Rule(
+        "GT315",
+        "warning",
+        "Permissions hang on conditions that no simulation can know",
+        "make sure that the conditions in the policies of ROLE hold for SageMaker",
+    ),
     # The work team.
     Rule("GT400", "ok", "The work team is there"),
     Rule(

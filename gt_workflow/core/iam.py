@@ -10,7 +10,7 @@ Reference".
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from typing import Final, NamedTuple
 
 from gt_workflow.core.access import Access, bucket_of, key_arn
@@ -39,17 +39,17 @@ _EXAMPLE: Final = {
     "kms:ReEncrypt*": "kms:ReEncryptFrom",
     "kms:GenerateDataKey*": "kms:GenerateDataKey",
 }
+_ANY_VALUE: Final = "ForAnyValue:StringEquals"
 # In a policy these are wildcards and variables; a key may hold them as they are.
 _PLAIN: Final = str.maketrans({"*": "${*}", "?": "${?}", "$": "${$}"})
 _PATTERN: Final = re.compile(r"\$\{(.)\}|\*")
 
 
 class Need(NamedTuple):
-    """Actions that must all be allowed on each of the resources, in this context."""
+    """Actions that must all be allowed on each of the resources."""
 
     actions: tuple[str, ...]
     resources: tuple[str, ...]
-    context: Mapping[str, str]
 
 
 def execution_policy(access: Access) -> Policy:
@@ -104,14 +104,11 @@ def caller_policy(access: Access) -> Policy:
 def execution_needs(access: Access) -> Iterator[Need]:
     """Yield what to ask a policy simulator about the execution role."""
     for allowed in execution_policy(access)["Statement"]:
-        condition = allowed.get("Condition", {})
-        context = {key: value for test in condition.values() for key, value in test.items()}
-        if "kms:ResourceAliases" in context:
+        if "kms:ResourceAliases" in allowed.get("Condition", {}).get(_ANY_VALUE, {}):
             continue  # the simulator knows no aliases
         yield Need(
             tuple(_EXAMPLE.get(action, action) for action in allowed["Action"]),
             tuple(_example(resource) for resource in allowed["Resource"]),
-            context,
         )
 
 
@@ -205,7 +202,7 @@ def _key_statement(name: str, access: Access, key: str, actions: Sequence[str]) 
     before, alias, _ = arn.partition(":alias/")
     if not alias:
         return statement(name, actions, (arn,))
-    wanted = {"ForAnyValue:StringEquals": {"kms:ResourceAliases": arn[len(before) + 1 :]}}
+    wanted = {_ANY_VALUE: {"kms:ResourceAliases": arn[len(before) + 1 :]}}
     return statement(name, actions, (f"{before}:key/*",), wanted)
 
 

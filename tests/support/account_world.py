@@ -119,9 +119,17 @@ class World:
             one["ContextKeyName"]: one["ContextKeyValues"] for one in given["ContextEntries"]
         }
         assert all("*" not in action for action in given["ActionNames"])
+        missing = [
+            key
+            for one in statements
+            for test in one.get("Condition", {}).values()
+            for key in test
+            if key not in context
+        ]
         return {
             "EvaluationResults": [
                 {
+                    "ResourceSpecificResults": [{"MissingContextValues": missing}],
                     "EvalActionName": action,
                     "EvalResourceName": given["ResourceArns"][0],
                     "EvalDecision": _decide(statements, action, given["ResourceArns"][0], context),

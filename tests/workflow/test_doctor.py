@@ -261,6 +261,27 @@ def forbidden(world):
     )
 
 
+def on_condition(world):
+    """Have the role write only from a network that no simulation knows."""
+    policy = execution_policy(preflight().access)
+    for one in policy["Statement"]:
+        if one["Sid"] == "WriteOutput":
+            one["Condition"] = {"StringEquals": {"aws:SourceVpc": "vpc-1"}}
+    world("iam").put_role_policy(
+        RoleName=ROLE, PolicyName="gt-workflow", PolicyDocument=json.dumps(policy)
+    )
+
+
+def in_the_region(world):
+    """Conditions on what every call carries are no fault."""
+    policy = execution_policy(preflight().access)
+    for one in policy["Statement"]:
+        one["Condition"] = {"StringEquals": {"aws:RequestedRegion": REGION}}
+    world("iam").put_role_policy(
+        RoleName=ROLE, PolicyName="gt-workflow", PolicyDocument=json.dumps(policy)
+    )
+
+
 def bucket_lets_in(world):
     """Have the bucket's own policy speak of the role, which no simulation sees."""
     changed_policy(world, preflight(), ["s3:PutObject"])
@@ -446,6 +467,7 @@ BROKEN = [
     (cannot_pass_itself, "GT312", "add the statement PassRoleToSelf that `python -m gt_workflow"),
     (bucket_lets_in, "GT313", f"make sure that the policy of arn:aws:s3:::{WORK}/output/degus-1/"),
     (no_simulation, "GT314", "have what `python -m gt_workflow iam` prints as the caller's policy"),
+    (on_condition, "GT315", f"make sure that the conditions in the policies of {ROLE_ARN} hold"),
     (role_unreadable, "GT802", "have what `python -m gt_workflow iam` prints as the caller's"),
     (no_team, "GT401", "name one with --workteam; `python -m gt_workflow teams` lists"),
     (team_missing, "GT402", "make it with `python -m gt_workflow teams`, or name another one"),
@@ -481,7 +503,7 @@ BROKEN = [
 def test_a_broken_set_up_names_its_fault_and_the_cure(world, breaks, code, cure):
     give(world, execution_policy(preflight().access), trust=trust_policy())
     asked = breaks(world) or preflight()
-    if asked.access.role_arn == ROLE_ARN and breaks not in {*POLICIES, forbidden, bucket_lets_in}:
+    if asked.access.role_arn == ROLE_ARN and breaks not in POLICIES:
         policy = json.dumps(execution_policy(asked.access))
         world("iam").put_role_policy(RoleName=ROLE, PolicyName="gt-workflow", PolicyDocument=policy)
     found = faults(check(world, asked, role=False))
@@ -495,6 +517,7 @@ def test_a_broken_set_up_names_its_fault_and_the_cure(world, breaks, code, cure)
 POLICIES = {
     *(cannot_read, cannot_write, cannot_log, cannot_pass_itself),
     *(cannot_use_output_key, cannot_grant_volume_key),
+    *(forbidden, bucket_lets_in, on_condition),
 }
 
 
@@ -556,6 +579,21 @@ def test_a_profile_that_is_not_there_is_a_finding():
 
     found = doctor.check(preflight(), account=AwsAccount(clients))
     assert [one.code for one in faults(found)] == ["GT104"]
+
+
+def test_a_key_by_its_alias_hides_no_lack_of_permissions(world):
+    key = world("kms").create_key()["KeyMetadata"]["KeyId"]
+    world("kms").create_alias(AliasName="alias/labels", TargetKeyId=key)
+    asked = preflight(output_kms_key="alias/labels")
+    assert faults(check(world, asked)) == []
+    changed_policy(world, asked, ["s3:PutObject"])
+    assert [one.code for one in faults(check(world, asked, role=False))] == ["GT311"]
+
+
+def test_conditions_on_what_is_known_are_no_fault(world):
+    give(world, execution_policy(preflight().access), trust=trust_policy())
+    in_the_region(world)
+    assert faults(check(world, preflight(), role=False)) == []
 
 
 def test_a_role_by_its_name_is_looked_up(world):

@@ -12,7 +12,7 @@ from gt_workflow.core.iam import Need, execution_needs
 from gt_workflow.core.names import account_of
 from gt_workflow.core.policies import SAGEMAKER, may_admit, trusts
 from gt_workflow.errors import NotFoundError, ServiceError
-from gt_workflow.ports import Account, Identity
+from gt_workflow.ports import Account, Denial, Identity
 from gt_workflow.workflow.checks.asked import DENIED, Preflight, guarded, trouble
 
 # What a service answers that has no simulator.
@@ -54,10 +54,21 @@ def role(asked: Preflight, account: Account, identity: Identity) -> Iterator[Fin
 
 def _permissions(access: Access, account: Account) -> Iterator[Finding]:
     lacking = 0
+    # What every call of the job will carry; conditions on other keys stay open.
+    context = {
+        "aws:PrincipalAccount": access.account,
+        "aws:PrincipalArn": access.role_arn,
+        "aws:RequestedRegion": access.region,
+        "aws:ResourceAccount": access.account,
+        "aws:SecureTransport": "true",
+        "iam:PassedToService": SAGEMAKER,
+        "kms:ResourceAliases": access.output_kms_key or access.volume_kms_key or "none",
+        "s3:ResourceAccount": access.account,
+    }
     for need in execution_needs(access):
         for resource in need.resources:
             try:
-                denied = account.denied(access.role_arn, need.actions, resource, need.context)
+                denied = account.denied(access.role_arn, need.actions, resource, context)
             except ServiceError as error:
                 if error.code not in _UNABLE:
                     raise
@@ -72,16 +83,19 @@ def _permissions(access: Access, account: Account) -> Iterator[Finding]:
 
 
 def _lack(
-    arn: str, need: Need, resource: str, denied: Mapping[str, bool], account: Account
+    arn: str, need: Need, resource: str, denied: Mapping[str, Denial], account: Account
 ) -> Finding:
     """Tell a fault from what only looks like one: resources may let the role in themselves."""
     actions = ", ".join(denied)
+    if set(denied.values()) == {"unsure"}:
+        message = f"role {arn} is allowed {actions} on {resource} on conditions, or not at all"
+        return finding("GT315", message, role=arn)
     if need.actions == ("iam:PassRole",):
         message = f"role {arn} may not pass itself to SageMaker, which automated labeling does"
         return finding("GT312", message, role=arn)
     message = f"role {arn} is not allowed {actions} on {resource}"
     look = _own_policy(resource, account)
-    if look is not None and not any(denied.values()):
+    if look is not None and "explicit" not in denied.values():
         try:
             admits = may_admit(look(), arn)
         except ServiceError:
