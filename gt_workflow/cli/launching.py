@@ -13,7 +13,8 @@ from typing import TYPE_CHECKING, Any
 import msgspec
 
 from gt_workflow import wiring
-from gt_workflow.cli import show
+from gt_workflow.adapters.account import AwsAccount
+from gt_workflow.cli import findings, show
 from gt_workflow.config import Settings
 from gt_workflow.core.cost import dollars
 from gt_workflow.errors import (
@@ -23,7 +24,7 @@ from gt_workflow.errors import (
     StorageError,
     UsageError,
 )
-from gt_workflow.workflow import contributions, convert, follow, templates
+from gt_workflow.workflow import contributions, convert, doctor, follow, prepare, templates
 from gt_workflow.workflow import launch as stage
 from gt_workflow.workflow.sources import MANIFEST_SUFFIXES, is_manifest
 from gt_workflow.workflow.specify import MODEL_PREFIX
@@ -48,7 +49,7 @@ def write_settings_file(path: Path) -> None:
 def dry_run(settings: Settings, *, as_json: bool) -> None:
     """Print the plan; nothing is created."""
     with show.Narrator() as narrator, wiring.local(settings, writes=False) as wired:
-        planned = _plan(settings, wired, narrator)
+        planned = plan(settings, wired, narrator)
     if as_json:
         show.data(planned.to_dict())
         return
@@ -66,7 +67,7 @@ def dry_run(settings: Settings, *, as_json: bool) -> None:
 def launch(settings: Settings, *, waits: bool, as_json: bool) -> None:
     """Carry the main job out, or as much of it as has not been done yet."""
     with show.Narrator() as narrator, wiring.local(settings) as wired:
-        planned = _plan(settings, wired, narrator)
+        planned = plan(settings, wired, narrator)
         _tell_photographs(planned)
         stage.check_channels(planned.channels_uri, storage=wired.storage)
         simulated = settings.workers.kind == "simulated"
@@ -105,7 +106,8 @@ def _create(
     narrator: show.Narrator,
 ) -> bool:
     """Create what is not there, once its cost is agreed to; return whether anything is new."""
-    if stage.missing(planned, ground_truth=running.ground_truth):
+    if settings.backend == "aws" and stage.missing(planned, ground_truth=running.ground_truth):
+        _preflight(settings, planned, wired)
         _agree(settings, planned)
     new = stage.run(
         planned,
@@ -124,10 +126,21 @@ def _create(
     return new
 
 
+def _preflight(settings: Settings, planned: stage.LaunchPlan, wired: wiring.Local) -> None:
+    """Ask the account for everything that would break the jobs; nothing is created meanwhile."""
+    account = AwsAccount(wiring.account(settings))
+    found = doctor.check(prepare.of_launch(planned, settings, wired.place), account=account)
+    for text in findings.lines(one for one in found if one.severity != "ok"):
+        show.note(text)
+    if wrong := doctor.errors(found):
+        raise UsageError(
+            f"the account is not ready ({show.count(len(wrong), 'fault')}, see above); nothing was "
+            "created"
+        )
+
+
 def _agree(settings: Settings, planned: stage.LaunchPlan) -> None:
     """Tell the cost; above the limit, a person at the terminal may agree, and nobody else."""
-    if settings.backend == "embedded":
-        return
     show.note(f"cost: {_cost(settings, planned)}")
     if not settings.cost.max:
         return
@@ -159,7 +172,8 @@ def _or_serve(settings: Settings) -> str:
     return f", or let workers go on with: {show.command(settings)}"
 
 
-def _plan(settings: Settings, wired: wiring.Local, narrator: show.Narrator) -> stage.LaunchPlan:
+def plan(settings: Settings, wired: wiring.Local, narrator: show.Narrator) -> stage.LaunchPlan:
+    """Plan a launch, with what lies behind the settings' names; tell its warnings."""
     source = settings.photographs
     if source and Path(source).is_file() and not is_manifest(source):
         raise UsageError(

@@ -5,15 +5,42 @@ from __future__ import annotations
 import json
 import re
 import threading
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 
 from gt_workflow import config, wiring
 
-ACCOUNT = ("--backend", "aws", "--region", "us-east-1", "--role", "gt-workflow")
+ACCOUNT = (
+    *("--backend", "aws", "--region", "us-east-1", "--role", "gt-workflow"),
+    *("--set", "aws.fix=true"),
+)
 TEAM = ("--workteam", "default")
 PHOTOGRAPHS = ("launch", "demo/photographs", "--labels", "degu,wheel")
 ONE_WORKER = ("--set", "workers.count=1")
 SIMULATED = ("--workers", "simulated", "--truth", "demo/truth.manifest", *ONE_WORKER)
+
+
+def make_role(iam):
+    """Make the execution role, as `iam --create` would, with more leave than it needs."""
+    trust = {
+        "Version": "2012-10-17",
+        "Statement": [
+            {
+                "Effect": "Allow",
+                "Principal": {"Service": "sagemaker.amazonaws.com"},
+                "Action": "sts:AssumeRole",
+            }
+        ],
+    }
+    allowed = {
+        "Version": "2012-10-17",
+        "Statement": [{"Effect": "Allow", "Action": "*", "Resource": "*"}],
+    }
+    # The emulator behind our service keeps its roles from test to test.
+    with suppress(iam.exceptions.EntityAlreadyExistsException):
+        iam.create_role(RoleName="gt-workflow", AssumeRolePolicyDocument=json.dumps(trust))
+    iam.put_role_policy(
+        RoleName="gt-workflow", PolicyName="all", PolicyDocument=json.dumps(allowed)
+    )
 
 
 @contextmanager
@@ -32,6 +59,7 @@ def an_account(monkeypatch, root="account"):
         monkeypatch.setenv("AWS_ACCESS_KEY_ID", "any")
         monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "any")
         running.client("s3").create_bucket(Bucket="gt-workflow")
+        make_role(running.client("iam"))
 
         def label(name):
             with wiring.local(settings) as wired:
@@ -131,6 +159,25 @@ def test_what_an_account_would_refuse_is_told_first(cli, monkeypatch):
             assert (status, out) == (2, ""), flags
             assert says in err.splitlines()[-1]
         assert list(running.ground_truth.list()) == []
+
+
+def test_nothing_is_created_while_the_account_is_not_ready(cli, monkeypatch):
+    cli("demo", "demo", "--count", "2")
+    with an_account(monkeypatch) as (running, _):
+        account = ("--backend", "aws", "--region", "us-east-1", *TEAM, "--no-wait")
+        status, out, err = cli(*PHOTOGRAPHS, *account, "--role", "gt-workflow")
+        assert (status, out) == (2, "")
+        assert "CORS" in err
+        assert "nothing was created" in err.splitlines()[-1]
+        assert list(running.ground_truth.list()) == []
+        status, out, err = cli(*PHOTOGRAPHS, *account, "--role", "nobody", *ACCOUNT[-2:])
+        assert (status, out) == (2, "")
+        assert "nobody" in err
+        assert list(running.ground_truth.list()) == []
+        # Once the job is there, nobody looks again.
+        status, out, err = cli(*PHOTOGRAPHS, *ACCOUNT, *TEAM, "--no-wait")
+        assert status == 0, err
+        assert cli(*PHOTOGRAPHS, *account, "--role", "gt-workflow")[0] == 0
 
 
 def test_an_account_s_job_has_what_the_settings_say(cli, monkeypatch):
