@@ -117,13 +117,13 @@ def recover(job: DescribedJob, *, out: str, storage: Storage) -> Recovered:
 
 
 def paid_for(job: DescribedJob, *, storage: Storage) -> frozenset[int]:
-    """Return the input lines for which the job has a label somewhere in its output folder.
+    """Return the input lines for which a job's output folder has a label, or the makings of one.
 
-    What only workers' answers tell counts if no consolidation looked at any of the job's.
+    Workers' answers count for a job that failed; any other has consolidated all that it takes.
     """
     found = {index for index, _ in consolidated_labels(job, storage=storage)}
     found |= {index for index, _ in model_labels(job, storage=storage)}
-    if not found:
+    if job.status == "Failed" or not storage.exists(job.output_uri):
         found |= set(_worker_files(job, storage))
     return frozenset(found)
 

@@ -14,7 +14,7 @@ from gt_workflow.core.objects import MIN_OBJECTS_AUTOMATED
 from gt_workflow.errors import UsageError
 from gt_workflow.ports import GroundTruth, Storage
 from gt_workflow.workflow import reconcile, recover
-from gt_workflow.workflow.alignment import LABELLED, lines
+from gt_workflow.workflow.alignment import CODES, LABELLED, lines
 from gt_workflow.workflow.follow_up import Draft, FollowUp, exists, finish
 from gt_workflow.workflow.specify import refuse
 
@@ -104,7 +104,9 @@ def _require_harvested(
     if job.status == "Completed" and found.output is not None:
         return
     paid = recover.paid_for(job, storage=storage)
-    lost = sum(1 for i in paid if i < len(states) and states[i] != LABELLED)
+    # What the manifest calls failed has had its answers, and they made no label.
+    given_up = {LABELLED, CODES["failed"]}
+    lost = sum(1 for i in paid if i < len(states) and states[i] not in given_up)
     if lost:
         raise UsageError(
             f"labeling job {job.name} has labels for {lost} of these lines in its output folder, "

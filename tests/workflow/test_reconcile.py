@@ -108,6 +108,21 @@ def test_a_fresh_relaunch_killed_at_each_boundary_makes_one_job(world, boundary)
     assert api.created == [planned.name]
 
 
+def test_a_relaunch_that_is_overtaken_by_another_adopts_its_job(world):
+    job = half_done(world)
+    planned = relaunch.plan(job, settings=SETTINGS, storage=world.storage)
+
+    class Overtaken(Api):
+        def create(self, request):
+            Api(world).create(request)
+            return super().create(request)
+
+    overtaken = Overtaken(world)
+    assert not follow_up.run(planned, storage=world.storage, ground_truth=overtaken)
+    assert not overtaken.created
+    assert world.describe(planned.name)
+
+
 def test_failures_are_grouped_and_sent_without_their_stale_keys(world):
     lines = [world.line(i) for i in range(3)]
     lines[1] = json.dumps(
@@ -207,6 +222,11 @@ def test_a_relaunch_of_a_failed_job_waits_for_its_labels_to_be_harvested(world):
     assert (found.output, found.missing) == (None, 6)
     with pytest.raises(UsageError, match="has labels for 3 of these lines"):
         relaunch.plan(job, settings=SETTINGS, storage=world.storage)
+    responses = [uri for uri in world.storage.objects if "/consolidation-response/" in uri]
+    kept = {uri: world.storage.objects.pop(uri) for uri in responses}
+    with pytest.raises(UsageError, match="has labels for 3 of these lines"):
+        relaunch.plan(job, settings=SETTINGS, storage=world.storage)
+    world.storage.objects |= kept
     out = "s3://bucket/recovered"
     recover.recover(job, out=out, storage=world.storage)
     planned = relaunch.plan(job, settings=SETTINGS, storage=world.storage, output=out)
