@@ -38,7 +38,8 @@ _PerObject = Annotated[
     int | None, typer.Option(metavar="N", help="Distinct workers per photograph, 1-9.")
 ]
 _Attribute = Annotated[
-    str | None, typer.Option(help="The new label attribute [default: the old one's and the task].")
+    str | None,
+    typer.Option(help="The new label attribute [default: the old one and -adjusted or -verified]."),
 ]
 _Title = Annotated[str | None, typer.Option(help="The title workers see.")]
 _Instructions = Annotated[
