@@ -63,9 +63,14 @@ def iam(
     clients = wiring.account(settings)
     with wiring.local(settings, writes=False) as wired:
         place = wired.place
+        photographs = prepare.in_place(
+            settings.photographs, storage=wired.storage, folders=wired.folders
+        )
     if not place.role_arn:
         raise UsageError("name the execution role, whether it is there or not: --role NAME|ARN")
-    access = prepare.of_settings(settings, place, jobs=jobs, training=training).access
+    access = prepare.of_settings(
+        settings, place, photographs=photographs, jobs=jobs, training=training
+    ).access
     documents = {
         "execution-policy": execution_policy(access),
         "trust-policy": trust_policy(),
@@ -94,9 +99,12 @@ def _on_aws(settings: Settings, narrator: show.Narrator) -> list[stage.Finding]:
         return [stage.finding("GT104", str(error))]
     with wiring.local(settings, writes=False) as wired:
         place = _place(settings, wired)
-        asked = prepare.of_settings(settings, place)
+        source = settings.photographs
+        asked = prepare.of_settings(
+            settings, place, photographs=(source,) if source.startswith("s3://") else ()
+        )
         found = []
-        if settings.photographs:
+        if source:
             try:
                 asked = _planned(settings, place, wired, narrator)
             except GtWorkflowError as error:

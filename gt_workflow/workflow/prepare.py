@@ -7,23 +7,50 @@ from collections.abc import Iterable, Iterator, Sequence
 from gt_workflow.config import Settings
 from gt_workflow.core import limits
 from gt_workflow.core.access import ANY_JOB, Access, access_of
+from gt_workflow.core.access import folders as folders_of
 from gt_workflow.core.problems import Problem
+from gt_workflow.ports import Folders, Storage
 from gt_workflow.workflow.checks.asked import Preflight
 from gt_workflow.workflow.launch import LaunchPlan
+from gt_workflow.workflow.sources import gather, is_manifest
 from gt_workflow.workflow.specify import Place
 
 
+def in_place(source: str, *, storage: Storage, folders: Folders) -> tuple[str, ...]:
+    """Return the `s3://` folders of photographs that a job may read where they are.
+
+    Raises `DataError` and `StorageError` for a source that is a manifest and cannot be read.
+    """
+    if is_manifest(source):
+        found = gather(
+            source,
+            storage=storage,
+            folders=folders,
+            exclude=(),
+            looks_like_photograph=lambda _name: True,
+        )
+        uris = (candidate.where for candidate in found.candidates)
+        return folders_of(uri for uri in uris if uri.startswith("s3://"))
+    return (f"{source.rstrip('/')}/",) if source.startswith("s3://") else ()
+
+
 def of_settings(
-    settings: Settings, place: Place, *, jobs: Sequence[str] = (), training: bool = False
+    settings: Settings,
+    place: Place,
+    *,
+    photographs: Sequence[str] = (),
+    jobs: Sequence[str] = (),
+    training: bool = False,
 ) -> Preflight:
     """Return what launches with these settings touch; `jobs` narrows it to jobs of these names.
 
-    `place` may name the role and the team instead of giving their ARNs. With `training`, training
-    jobs run as the role, too: they read the channels and write models.
+    `photographs` are folders of photographs that stay where they are. `place` may name the role
+    and the team instead of giving their ARNs. With `training`, training jobs run as the role,
+    too: they read the channels and write models.
     """
-    base, source = place.base, settings.photographs
+    base = place.base
     own = (f"{base}images/",)
-    images = (*own, _folder(source)) if source.startswith("s3://") else own
+    images = (*own, *photographs)
     files = tuple(f"{base}jobs/{name}/" for name in jobs) or (f"{base}jobs/",)
     output = tuple(f"{base}output/{name}/" for name in jobs) or (f"{base}output/",)
     channels = tuple(_channels(settings, base, jobs))
@@ -103,8 +130,3 @@ def _models(settings: Settings, channels: Iterable[str]) -> Iterator[str]:
         yield f"{settings.training.output.rstrip('/')}/"
     else:
         yield from channels
-
-
-def _folder(source: str) -> str:
-    """Return the folder of an `s3://` source: a prefix may be any beginning of keys."""
-    return f"{source.rpartition('/')[0]}/" if source.count("/") > 2 else f"{source}/"

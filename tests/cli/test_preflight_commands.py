@@ -126,6 +126,18 @@ def test_from_an_empty_account_to_one_that_can_launch(cli, photographs):
 
 
 @mock_ground_truth
+@pytest.mark.parametrize("source", ["s3://photographs/degus", "degus.manifest"])
+def test_photographs_that_stay_where_they_are_may_be_read(cli, tmp_path, source):
+    line = '{"source-ref": "s3://photographs/degus/1.jpg"}\n'
+    (tmp_path / "degus.manifest").write_text(line)
+    status, out, _ = cli("iam", source, *ACCOUNT, *TEAM, "--role", "gt-role", "--json")
+    assert status == 0
+    policy = json.loads(out)["execution-policy"]["Statement"]
+    (reads,) = [one["Resource"] for one in policy if one["Sid"] == "ReadInput"]
+    assert "arn:aws:s3:::photographs/degus/*" in reads
+
+
+@mock_ground_truth
 def test_a_role_for_one_job_and_its_training(cli):
     status, out, _ = cli(
         "iam", *ACCOUNT, *TEAM, "--role", "gt-role", "--job", "degus-1", "--training", "--json"
