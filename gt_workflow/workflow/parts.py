@@ -68,6 +68,6 @@ class Parts:
         return total
 
     def clear(self) -> None:
-        """Delete them; the last first, so that what is left after a crash is found again."""
-        for number in reversed(range(self.count())):
-            self._storage.delete(self._uri(number))
+        """Delete them, and those that runs with other settings left behind."""
+        for found in list(self._storage.list(f"{self._out}.part-")):
+            self._storage.delete(found.uri)

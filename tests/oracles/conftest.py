@@ -1,4 +1,7 @@
-"""An environment of its own for MXNet, which no dependency of ours can live with."""
+"""Environments of their own for MXNet and for the SageMaker SDK.
+
+No dependency of ours can live with MXNet; the SDK is ten times as large as all of them.
+"""
 
 from __future__ import annotations
 
@@ -64,3 +67,27 @@ def oracle() -> Oracle:
                 pytest.fail(f"{' '.join(command)}\n{made.stdout}{made.stderr}")
         done.write_text(wanted, encoding="utf-8")
     return Oracle(python)
+
+
+@pytest.fixture(scope="session")
+def sdk() -> Path:
+    """Return the Python of the SageMaker SDK, made from its lock in the user's cache.
+
+    GT_SAGEMAKER_PYTHON names one that has it already.
+    """
+    if ready := os.environ.get("GT_SAGEMAKER_PYTHON"):
+        return Path(ready)
+    cache = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache")
+    folder = cache / "gt_workflow" / "sagemaker"
+    python, done = folder / "bin" / "python", folder / "installed.txt"
+    lock = Path(__file__).with_name("sagemaker.lock")
+    if not done.is_file() or done.read_text(encoding="utf-8") != lock.read_text(encoding="utf-8"):
+        for command in (
+            [sys.executable, "-m", "venv", "--clear", str(folder)],
+            [str(python), "-m", "pip", "install", "-q", "--require-hashes", "-r", str(lock)],
+        ):
+            made = subprocess.run(command, capture_output=True, text=True, check=False)
+            if made.returncode:
+                pytest.fail(f"{' '.join(command)}\n{made.stdout}{made.stderr}")
+        done.write_text(lock.read_text(encoding="utf-8"), encoding="utf-8")
+    return python
