@@ -30,6 +30,7 @@ from botocore.exceptions import (
 from botocore.exceptions import ConnectionError as NoConnectionError
 from botocore.parsers import ResponseParserError
 
+from gt_workflow.adapters.whole_answers import demand_whole
 from gt_workflow.errors import (
     AlreadyExistsError,
     CredentialsError,
@@ -107,6 +108,7 @@ class GroundTruth:
 
     def __init__(self, client: Any) -> None:
         """Take a ready client: region, credentials and address are the caller's choice."""
+        demand_whole(client)
         self._client = client
 
     def create(self, request: Mapping[str, Any]) -> str:

@@ -16,6 +16,7 @@ from typing import Any, BinaryIO
 
 from gt_workflow.adapters.files import content_type
 from gt_workflow.adapters.folder.keys import split_uri
+from gt_workflow.adapters.whole_answers import demand_whole
 from gt_workflow.errors import ObjectNotFoundError, StorageError
 from gt_workflow.object_store import DEFAULT_TYPE
 from gt_workflow.ports import Stat
@@ -44,6 +45,7 @@ class S3Storage:
 
     def __init__(self, client: Any) -> None:
         """Use a boto3 S3 client; it may be shared by threads."""
+        demand_whole(client)
         self._client = client
 
     def open(self, uri: str) -> BinaryIO:
