@@ -181,7 +181,7 @@ def _create(client: Any, name: str, objects: int) -> float:
 
 def _work(told: dict[str, Any], *, seconds: float, workers: int) -> float:
     """Let several workers accept and submit as fast as they can; return tasks per second."""
-    token = told["page"].partition("#token=")[2]
+    token = told["token"]
     done = [0] * workers
     halt = threading.Event()
 

@@ -58,11 +58,6 @@ app = typer.Typer(
     help="From a pile of photographs to a trained object detector's data.",
     epilog="Main job: python -m gt_workflow launch PHOTOGRAPHS --labels NAME[,NAME...]",
 )
-following_commands.register(app)
-preflight_commands.register(app)
-repair_commands.register(app)
-teams_commands.register(app)
-training_commands.register(app)
 
 
 @app.command()
@@ -176,6 +171,10 @@ def launch(  # noqa: PLR0913 - one parameter per flag
         launching.launch(settings, waits=not no_wait, as_json=as_json)
 
 
+# Where a command is registered is where `--help` lists it: in the order of the work.
+following_commands.register(app)
+
+
 @app.command("open")
 def open_(
     job: JobName = None,
@@ -190,6 +189,10 @@ def open_(
 
     settings = read_settings(settings_file, None, {"store.root": root})
     hosting.open_page(settings, job, worker=worker, as_json=as_json)
+
+
+teams_commands.register(app)
+repair_commands.register(app)
 
 
 @app.command()
@@ -245,6 +248,10 @@ def convert(  # noqa: PLR0913 - one parameter per flag
     )
 
 
+training_commands.register(app)
+preflight_commands.register(app)
+
+
 @app.command()
 def serve(
     *,
@@ -267,15 +274,34 @@ def serve(
 def invite(
     worker: Annotated[str, typer.Argument(metavar="NAME", help="The worker's name.")],
     *,
+    role: Annotated[
+        str | None,
+        typer.Option(metavar="worker|admin", help="An admin sees all jobs and stops them."),
+    ] = None,
     root: Root = None,
     settings_file: SettingsFile = None,
     as_json: Json = False,
 ) -> None:
-    """Print a personal link to the worker page."""
+    """Print a personal link to the worker page, good once."""
     from gt_workflow.cli import hosting
 
     settings = read_settings(settings_file, None, {"store.root": root})
-    hosting.invite(settings, worker, as_json=as_json)
+    hosting.invite(settings, worker, role=role, as_json=as_json)
+
+
+@app.command()
+def revoke(
+    worker: Annotated[str, typer.Argument(metavar="NAME", help="The worker's name.")],
+    *,
+    root: Root = None,
+    settings_file: SettingsFile = None,
+    as_json: Json = False,
+) -> None:
+    """Shut a worker out of the worker page at once; answers stay."""
+    from gt_workflow.cli import hosting
+
+    settings = read_settings(settings_file, None, {"store.root": root})
+    hosting.revoke(settings, worker, as_json=as_json)
 
 
 @app.command()

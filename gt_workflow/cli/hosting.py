@@ -1,27 +1,39 @@
-"""`serve`, `open` and `invite`: the service and its worker page."""
+"""`serve`, `open`, `invite` and `revoke`: the service and its worker page."""
 
 from __future__ import annotations
 
 import signal
 import threading
+from typing import Any
 
 from gt_workflow import wiring
 from gt_workflow.cli import show
 from gt_workflow.cli.following import newest
 from gt_workflow.config import Settings
+from gt_workflow.errors import UsageError
 from gt_workflow.workflow import follow
+
+OWNER = "me"  # whoever runs the service, on its own page
 
 
 def serve(settings: Settings, *, host: str, port: int, as_json: bool) -> None:
     """Run the service until Ctrl-C or SIGTERM."""
     with wiring.backend(settings, host=host, port=port) as running:
-        page = running.page("me")
+        page = running.page(OWNER, role="admin")
         if as_json:
-            show.data({"address": running.address, "page": page, "root": settings.store.root})
+            show.data(
+                {
+                    "address": running.address,
+                    "page": page,
+                    "token": running.token(OWNER),
+                    "root": settings.store.root,
+                }
+            )
         else:
             show.line(f"our own Ground Truth: {running.address}")
             show.line(f"objects and answers:  {settings.store.root}")
             show.line(f"worker page for you:  {page}")
+            show.line(f"  good once, then this browser stays signed in; {_again(settings)}")
             show.line("for boto3 and the AWS CLI:")
             show.line(f"  export AWS_ENDPOINT_URL={running.address}")
             show.line(f"  export AWS_DEFAULT_REGION={running.client.region}")
@@ -37,7 +49,7 @@ def open_page(settings: Settings, job: str | None, *, worker: str, as_json: bool
     with wiring.local(settings) as wired, wiring.backend(settings) as running:
         name = job or newest(running.ground_truth)
         now = follow.look(name, ground_truth=running.ground_truth, clock=wired.clock)
-        page = running.page(worker)
+        page = running.page(worker, role="admin" if worker == OWNER else None)
         if as_json:
             show.data({"job": now.to_dict(), "page": page})
         else:
@@ -48,10 +60,13 @@ def open_page(settings: Settings, job: str | None, *, worker: str, as_json: bool
             _until_told()
 
 
-def invite(settings: Settings, worker: str, *, as_json: bool) -> None:
-    """Print a personal link; the service need not run yet."""
+def invite(settings: Settings, worker: str, *, role: str | None, as_json: bool) -> None:
+    """Print a personal link, good once; the service need not run yet."""
+    if role not in {None, "worker", "admin"}:
+        raise UsageError(f"--role {role}: expected worker or admin")
+    named: Any = role
     with wiring.backend(settings) as running:
-        page = running.page(worker)
+        page = running.page(worker, role=named)
         hosting = running.hosting
     if as_json:
         show.data({"worker": worker, "page": page})
@@ -59,6 +74,21 @@ def invite(settings: Settings, worker: str, *, as_json: bool) -> None:
         show.line(page)
     if hosting:
         show.note(f"nobody serves this folder yet: {show.command(settings)}")
+
+
+def revoke(settings: Settings, worker: str, *, as_json: bool) -> None:
+    """Shut a worker out: links, tokens and sessions end; answers stay."""
+    wiring.require_root(settings)
+    with wiring.backend(settings) as running:
+        ended = running.revoke(worker)
+    if as_json:
+        show.data({"worker": worker, "ended": ended})
+    else:
+        show.line(f"{worker} is signed out everywhere; links, tokens and sessions ended: {ended}")
+
+
+def _again(settings: Settings) -> str:
+    return f"a new one: {show.command(settings, 'open')}"
 
 
 def _until_told() -> None:

@@ -222,7 +222,9 @@ def _labelers(
     """Let simulated workers begin, or tell people where to; yields what raises their errors."""
     if known is None:
         if not follow.look(name, ground_truth=running.ground_truth, clock=wired.clock).over:
-            where = running.page("me") if running.address else "your work team's portal"
+            where = (
+                running.page("me", role="admin") if running.address else "your work team's portal"
+            )
             show.note(f"draw the boxes here: {where}")
             show.note("Ctrl-C is safe: the job stays, and the same command goes on with it")
         yield lambda: None

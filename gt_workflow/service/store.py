@@ -91,6 +91,36 @@ worker_tokens = Table(
     Column("expires", Float, nullable=False),
 )
 
+# Tables beside the older ones, never columns in them: `create_all` makes what is missing, so a
+# database of an earlier version opens as it is.
+
+worker_roles = Table(
+    "worker_roles",
+    metadata,
+    Column("worker_id", String, ForeignKey("workers.id"), primary_key=True),
+    Column("role", String, nullable=False),  # admin; who is not in here is a worker
+)
+
+invitations = Table(
+    "invitations",
+    metadata,
+    Column("token_sha256", String, primary_key=True),
+    Column("worker_id", String, ForeignKey("workers.id"), nullable=False),
+    Column("created", Float, nullable=False),
+    Column("expires", Float, nullable=False),
+    Column("used", Float),  # when it became a session; it is good once
+)
+
+sessions = Table(
+    "sessions",
+    metadata,
+    Column("token_sha256", String, primary_key=True),
+    Column("worker_id", String, ForeignKey("workers.id"), nullable=False),
+    Column("created", Float, nullable=False),
+    Column("expires", Float, nullable=False),
+    Index("sessions_by_worker", "worker_id"),
+)
+
 jobs = Table(
     "jobs",
     metadata,
@@ -201,6 +231,57 @@ Index(
     unique=True,
     sqlite_where=tasks.c.state.in_(["leased", "submitted", "declined"]),
     postgresql_where=tasks.c.state.in_(["leased", "submitted", "declined"]),
+)
+
+gold_objects = Table(
+    "gold_objects",
+    metadata,
+    Column("job_id", Integer, ForeignKey("jobs.id"), primary_key=True),
+    Column("idx", Integer, primary_key=True, autoincrement=False),  # 0-based line of the gold file
+    Column("uri", String, nullable=False),
+    Column("boxes", Text, nullable=False),  # JSON: [[label, left, top, width, height], ...]
+    Column("width", Integer),  # of the stored raster, read when first handed out
+    Column("height", Integer),
+)
+
+# Apart from `tasks`, so that nothing of it can reach a job's counters or output.
+gold_tasks = Table(
+    "gold_tasks",
+    metadata,
+    Column("id", String, primary_key=True),
+    Column("job_id", Integer, nullable=False),
+    Column("idx", Integer, nullable=False),
+    Column("worker_id", String, nullable=False),
+    Column("state", String, nullable=False),  # leased | submitted | returned | declined
+    Column("accepted", Float, nullable=False),
+    Column("lease_until", Float, nullable=False),
+    Column("closed", Float),
+    Column("answer", Text),  # JSON as submitted
+    Column("feedback", Text),  # JSON: what the worker was told
+    Index("gold_tasks_by_worker", "worker_id", "job_id", "state"),
+    Index("gold_tasks_by_job", "job_id", "state"),
+)
+
+# How many tasks a worker was handed in a job with gold questions, and how many of them were some.
+gold_turns = Table(
+    "gold_turns",
+    metadata,
+    Column("job_id", Integer, primary_key=True, autoincrement=False),
+    Column("worker_id", String, primary_key=True),
+    Column("handed", Integer, nullable=False),
+    Column("gold", Integer, nullable=False),
+)
+
+# What the admin's contact sheet is sorted by; worked out when somebody looks, and kept.
+object_scores = Table(
+    "object_scores",
+    metadata,
+    Column("job_id", Integer, primary_key=True, autoincrement=False),
+    Column("idx", Integer, primary_key=True, autoincrement=False),
+    Column("confidence", Float),  # mean over the boxes; None where nothing is known
+    Column("disagreement", Float),  # 0 to 1; None for one worker's answer
+    Index("object_scores_by_confidence", "job_id", "confidence"),
+    Index("object_scores_by_disagreement", "job_id", "disagreement"),
 )
 
 

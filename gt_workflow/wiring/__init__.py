@@ -42,7 +42,7 @@ if TYPE_CHECKING:
     from gt_workflow.adapters.simulated import Tally
     from gt_workflow.adapters.walk import LocalFolders
     from gt_workflow.core.truth import Truth
-    from gt_workflow.service.portal.workers import Workers
+    from gt_workflow.service.portal.workers import Role, Workers
 
 
 @dataclass(frozen=True)
@@ -97,9 +97,23 @@ class Backend:
         """Return the names that people chose, by worker id; AWS tells none."""
         return {one.id: one.name for one in self.workers.list()} if self.workers else {}
 
-    def page(self, worker: str) -> str:
-        """Return a new personal address of the worker page."""
-        return f"{self.address}/_/#token={self.token(worker)}"
+    def page(self, worker: str, *, role: Role | None = None) -> str:
+        """Return a new personal address of the worker page, good once; a role that is named stays.
+
+        Whoever may read the service's folder may do all: its owner's own page is an admin's.
+        """
+        if self.workers is None:
+            raise UsageError("on AWS workers sign in at their work team's portal; see `teams`")
+        self.workers.add(worker, team_arns=[self.workteam_arn])
+        if role is not None:
+            self.workers.appoint(worker, role)
+        return f"{self.address}/_/#invite={self.workers.invite_once(worker)}"
+
+    def revoke(self, worker: str) -> int:
+        """End all tokens, links and sessions of a worker; return how many there were."""
+        if self.workers is None:
+            raise UsageError("on AWS take workers out of their work team: teams remove")
+        return self.workers.revoke(worker)
 
 
 @contextmanager

@@ -166,7 +166,7 @@ def test_init_writes_settings_that_load_and_never_overwrites_them(cli, tmp_path)
 def test_an_invitation_is_a_link_with_a_token_in_its_fragment(cli):
     status, out, _ = cli("invite", "anna", "--json")
     assert status == 0
-    assert re.fullmatch(r"http://127\.0\.0\.1:\d+/_/#token=[\w-]{40,}", json.loads(out)["page"])
+    assert re.fullmatch(r"http://127\.0\.0\.1:\d+/_/#invite=[\w-]{40,}", json.loads(out)["page"])
 
 
 def test_help_needs_nothing_heavy():

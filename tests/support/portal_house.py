@@ -19,7 +19,8 @@ from gt_workflow.adapters.memory import MemoryStorage
 from gt_workflow.core.requests import JobSpec, create_labeling_job
 from gt_workflow.service.labeling.jobs import Jobs
 from gt_workflow.service.portal import routes as portal
-from gt_workflow.service.portal.workers import Workers
+from gt_workflow.service.portal.doors import Limits
+from gt_workflow.service.portal.workers import Role, Workers
 from gt_workflow.service.store import Store
 
 ACCOUNT = "123456789012"
@@ -74,7 +75,7 @@ class House:
         )
         self.app = self.portal()
 
-    def portal(self, *, secret: bytes = SECRET) -> Starlette:
+    def portal(self, *, secret: bytes = SECRET, limits: Limits | None = None) -> Starlette:
         return Starlette(
             routes=portal.routes(
                 jobs=self.jobs,
@@ -82,12 +83,28 @@ class House:
                 storage=self.storage,
                 clock=self.clock,
                 secret=secret,
+                limits=limits,
             )
         )
 
     def worker(self, name: str = "Ada", *, team: str = TEAM) -> str:
         self.workers.add(name, team_arns=[team])
         return self.workers.invite(name)
+
+    def invite(self, name: str = "Ada", *, role: Role = "worker", team: str = TEAM) -> str:
+        """An invitation, good once."""
+        self.workers.add(name, team_arns=[team])
+        self.workers.appoint(name, role)
+        return self.workers.invite_once(name)
+
+    def sign_in(
+        self, name: str = "Ada", *, role: Role = "worker", app: Starlette | None = None
+    ) -> dict[str, str]:
+        """The headers of a signed-in worker's page."""
+        body = {"invite": self.invite(name, role=role)}
+        begun = self.call("POST", "/_/api/session", body=body, app=app)
+        assert begun.status == 200, begun
+        return {"x-gt-page": "1", "cookie": begun.headers["set-cookie"].partition(";")[0]}
 
     def job(  # noqa: PLR0913 - each is what one of the tests is about
         self,

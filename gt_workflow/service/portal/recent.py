@@ -34,3 +34,7 @@ class Recent(Generic[T]):
         if answer:  # a made-up token leaves nothing behind
             self._answers[key] = (now, answer)
         return answer
+
+    def forget(self, key: str) -> None:
+        """Ask anew next time: the answer has just changed."""
+        self._answers.pop(key, None)

@@ -1,11 +1,11 @@
 """What workers reach: the task API, the images of their tasks, and the page.
 
-Everything is under `/_/`. The API speaks JSON, knows a worker by the bearer token alone (no
-cookies, so nothing that another site's page could make a browser send), reads at most
-`BODY_LIMIT` bytes, and gives no other site leave to read an answer. `answer_fault` below is the
-one place where a refusal gets its HTTP status.
+Everything is under `/_/`. The API speaks JSON, knows a worker by a script's bearer token or a
+page's session (see `doors`), reads at most `BODY_LIMIT` bytes, and gives no other site leave to
+read an answer. `replies` is the one place where a refusal gets its HTTP status.
 
-    GET  api/me                     who the token belongs to
+    POST api/session                {invite}: see `signin`, and `admin` for api/admin/...
+    GET  api/me                     who is asking, and what they did: see `Tally`
     GET  api/jobs                   jobs of the worker's teams, with what is available in each
     GET  api/jobs/instructions      ?job_arn=...: what the job's worker template says, as blocks
     GET  api/tasks                  tasks that the worker holds
@@ -21,7 +21,6 @@ one place where a refusal gets its HTTP status.
 
 from __future__ import annotations
 
-import logging
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from functools import partial
@@ -29,37 +28,29 @@ from typing import Any, Final
 
 import msgspec
 from starlette.applications import Starlette
-from starlette.exceptions import HTTPException
-from starlette.requests import ClientDisconnect, Request
+from starlette.requests import Request
 from starlette.responses import RedirectResponse, Response
 from starlette.routing import BaseRoute, Mount, Route
 
-from gt_workflow.errors import GtWorkflowError
 from gt_workflow.ports import Clock, Storage
 from gt_workflow.service.faults import Fault, invalid
 from gt_workflow.service.labeling.jobs import Jobs, Offer, Task
 from gt_workflow.service.portal import instructions
+from gt_workflow.service.portal.doors import Credential, Doors, Limits, no_token
 from gt_workflow.service.portal.frames import Frames
 from gt_workflow.service.portal.gathered import Gathered
 from gt_workflow.service.portal.image_links import ImageLinks
 from gt_workflow.service.portal.images import Images
 from gt_workflow.service.portal.page import Guarded, page_routes
 from gt_workflow.service.portal.recent import Recent
+from gt_workflow.service.portal.replies import BODY_LIMIT, HANDLERS, answer, json_body, text
+from gt_workflow.service.portal.sessions import Sessions
+from gt_workflow.service.portal.signin import SignIn
 from gt_workflow.service.portal.workers import Worker, Workers
 
-BODY_LIMIT: Final = 1_000_000  # bytes; 300 boxes are about 25,000
-REASON_LIMIT: Final = 1000  # characters
-_NO_STORE: Final = {"Cache-Control": "no-store"}
-_STATUS: Final = {
-    "ValidationException": 422,
-    "AccessDeniedException": 403,
-    "ResourceNotFound": 404,
-    "ConflictException": 409,
-    "ResourceInUse": 409,
-    "ResourceLimitExceeded": 429,
-}
+__all__ = ["BODY_LIMIT", "routes"]
 
-_log = logging.getLogger(__name__)
+REASON_LIMIT: Final = 1000  # characters
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,43 +67,56 @@ class _Call:
 
 
 def routes(
-    *, jobs: Jobs, workers: Workers, storage: Storage, clock: Clock, secret: bytes
+    *,
+    jobs: Jobs,
+    workers: Workers,
+    storage: Storage,
+    clock: Clock,
+    secret: bytes,
+    limits: Limits | None = None,
 ) -> list[BaseRoute]:
     """Return the portal as routes for the service's application; `secret` signs image links."""
     links = ImageLinks(secret=secret, clock=clock)
-    api = _TaskApi(jobs=jobs, workers=workers, storage=storage, clock=clock, links=links)
+    doors = Doors(
+        workers=workers, sessions=Sessions(workers), clock=clock, secret=secret, limits=limits
+    )
+    calls = Gathered(jobs.together)
+    api = _TaskApi(jobs=jobs, doors=doors, calls=calls, storage=storage, clock=clock, links=links)
+    signin = SignIn(doors=doors, calls=calls)
     images = Images(jobs=jobs, storage=storage, links=links)
     frames = Frames(jobs=jobs, storage=storage, links=links)
     portal = Starlette(
         routes=[
             *page_routes(),
+            *signin.routes(),
             *api.routes(),
             Route("/image/{task_id}", images.serve),
             Route("/frame/{task_id}", frames.serve),
             Route("/frame/{task_id}/object", images.serve_other),
         ],
-        exception_handlers={
-            HTTPException: _answer_http,
-            Fault: _answer_fault,
-            GtWorkflowError: _answer_failure,
-            ClientDisconnect: _answer_nobody,
-        },
+        exception_handlers=HANDLERS,
     )
     return [Route("/_", _to_page), Mount("/_", app=Guarded(portal))]
 
 
 class _TaskApi:
     def __init__(
-        self, *, jobs: Jobs, workers: Workers, storage: Storage, clock: Clock, links: ImageLinks
+        self,
+        *,
+        jobs: Jobs,
+        doors: Doors,
+        calls: Gathered,
+        storage: Storage,
+        clock: Clock,
+        links: ImageLinks,
     ) -> None:
         self._jobs = jobs
+        self._doors = doors
+        self._calls = calls
         self._storage = storage
-        self._workers = workers
         self._clock = clock
         self._links = links
-        self._calls = Gathered(jobs.together)
         # Asked with every task, and no worse for being a moment old.
-        self._known: Recent[Worker | None] = Recent(clock)
         self._progress: Recent[dict[str, int]] = Recent(clock)
 
     def routes(self) -> list[Route]:
@@ -134,35 +138,36 @@ class _TaskApi:
     def _endpoint(
         self, act: Callable[[_Call], dict[str, Any]]
     ) -> Callable[[Request], Awaitable[Response]]:
-        def work(token: str, task_id: str, body: Any, then: str | None) -> dict[str, Any]:
-            worker = self._known.get(token, self._workers.authenticate)
-            if worker is None:
-                raise _no_token()
+        def work(
+            credential: Credential, address: str, task_id: str, body: Any, then: str | None
+        ) -> dict[str, Any]:
+            worker = self._doors.enter(credential, address)
             return act(_Call(worker, task_id, body, then))
 
         async def endpoint(request: Request) -> Response:
-            _refuse_other_sites(request)
-            scheme, _, token = request.headers.get("authorization", "").partition(" ")
-            if scheme.lower() != "bearer":
-                raise _no_token()
-            body = await _json(request) if request.method == "POST" else dict(request.query_params)
+            credential = self._doors.credential(request)
+            if credential is None:
+                raise no_token()
+            is_post = request.method == "POST"
+            body = await json_body(request) if is_post else dict(request.query_params)
             task_id = request.path_params.get("task_id", "")
             then = request.query_params.get("then")
-            done = await self._calls.run(partial(work, token, task_id, body, then))
-            return _answer(done)
+            address = request.client.host if request.client else ""
+            done = await self._calls.run(partial(work, credential, address, task_id, body, then))
+            return answer(done)
 
         return endpoint
 
     @staticmethod
     def _me(call: _Call) -> dict[str, Any]:
         worker = call.worker
-        return {"id": worker.id, "name": worker.name, "teams": worker.teams}
+        return {"id": worker.id, "name": worker.name, "teams": worker.teams, "role": worker.role}
 
     def _offers(self, call: _Call) -> dict[str, Any]:
         return {"jobs": [self._offer_json(offer) for offer in self._jobs.offers(call.worker.id)]}
 
     def _instructions(self, call: _Call) -> dict[str, Any]:
-        arn = _text(call.body, "job_arn", limit=2048) or ""
+        arn = text(call.body, "job_arn", limit=2048) or ""
         uri = self._jobs.template_uri(call.worker.id, arn)
         return {"blocks": instructions.read(self._storage, uri)}
 
@@ -171,7 +176,7 @@ class _TaskApi:
         return {"tasks": [self._task_json(call.worker, task) for task in held]}
 
     def _accept(self, call: _Call) -> dict[str, Any]:
-        arn = _text(call.body, "job_arn", limit=2048)
+        arn = text(call.body, "job_arn", limit=2048)
         task = self._jobs.accept(call.worker.id, job_arn=arn)
         return {"task": None if task is None else self._task_json(call.worker, task)}
 
@@ -197,7 +202,7 @@ class _TaskApi:
         return {"id": call.task_id, "state": "returned"}
 
     def _decline(self, call: _Call) -> dict[str, Any]:
-        reason = (_text(call.body, "reason", limit=REASON_LIMIT) or "").strip()
+        reason = (text(call.body, "reason", limit=REASON_LIMIT) or "").strip()
         if not reason:
             raise invalid("reason: say why the task is declined.")
         self._jobs.decline(call.worker.id, call.task_id, reason)
@@ -239,103 +244,6 @@ class _TaskApi:
             "seconds_left": round(max(left, 0.0), 3),
             "progress": self._progress.get(task.job_arn, self._jobs.progress),
         }
-
-
-async def _json(request: Request) -> Any:
-    """Read a POST's body: JSON within the limit, or {} if there is none."""
-    kind = request.headers.get("content-type", "").partition(";")[0].strip().lower()
-    # Not only tidy: other sites cannot send this type without asking first.
-    if kind != "application/json":
-        raise HTTPException(415, "The Content-Type must be application/json.")
-    announced = request.headers.get("content-length", "0")
-    if announced.isdecimal() and int(announced) > BODY_LIMIT:
-        raise _too_large()
-    body = bytearray()
-    async for chunk in request.stream():
-        body += chunk
-        if len(body) > BODY_LIMIT:
-            raise _too_large()
-    if not body:
-        return {}
-    try:
-        return msgspec.json.decode(body)
-    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
-        raise HTTPException(400, f"The body is not JSON: {error}.") from None
-
-
-def _no_token() -> HTTPException:
-    return HTTPException(
-        401,
-        "A valid token is needed; ask for an invitation link.",
-        {"WWW-Authenticate": 'Bearer realm="tasks"'},
-    )
-
-
-def _too_large() -> HTTPException:
-    return HTTPException(413, f"The body is larger than {BODY_LIMIT:,} bytes.")
-
-
-def _refuse_other_sites(request: Request) -> None:
-    """Refuse what a page of another origin makes a browser send.
-
-    `Sec-Fetch-Site` cannot be set by a page; browsers leave it out on plain HTTP to other than
-    local addresses, where the host that `Origin` names has to be the one that was asked.
-    """
-    fetched_by = request.headers.get("sec-fetch-site")
-    if fetched_by is not None:
-        ours = fetched_by in {"same-origin", "none"}
-    else:
-        origin = request.headers.get("origin")
-        host = request.headers.get("host", "")
-        ours = origin is None or origin.lower().partition("://")[2] == host.lower()
-    if not ours:
-        raise HTTPException(403, "Requests from other sites are not accepted.")
-
-
-def _text(body: Any, field: str, *, limit: int) -> str | None:
-    if not isinstance(body, dict):
-        raise invalid("The body must be a JSON object.")
-    value = body.get(field)
-    if value is None:
-        return None
-    if not isinstance(value, str) or len(value) > limit:
-        raise invalid(f"{field}: a text of at most {limit} characters is expected.")
-    return value
-
-
-def _answer(content: dict[str, Any], *, status: int = 200, **headers: str) -> Response:
-    return Response(
-        msgspec.json.encode(content),
-        status_code=status,
-        media_type="application/json",
-        headers={**_NO_STORE, **headers},
-    )
-
-
-def _refusal(status: int, code: str, message: str) -> Response:
-    return _answer({"error": {"code": code, "message": message}}, status=status)
-
-
-async def _answer_fault(_request: Request, error: Exception) -> Response:
-    assert isinstance(error, Fault)  # noqa: S101 - registered for this type alone
-    return _refusal(_STATUS.get(error.code, error.status), error.code, error.message)
-
-
-async def _answer_http(_request: Request, error: Exception) -> Response:
-    assert isinstance(error, HTTPException)  # noqa: S101 - registered for this type alone
-    answer = _refusal(error.status_code, f"Http{error.status_code}", error.detail)
-    answer.headers.update(error.headers or {})
-    return answer
-
-
-async def _answer_failure(_request: Request, error: Exception) -> Response:
-    # What failed is inside the house: told to its owner, not to the worker.
-    _log.error("a worker's request failed: %s", error)
-    return _refusal(503, "Unavailable", "The service cannot do this just now; try again later.")
-
-
-async def _answer_nobody(_request: Request, _error: Exception) -> Response:
-    return Response(status_code=400)
 
 
 async def _to_page(_request: Request) -> Response:

@@ -1,12 +1,11 @@
 // The page: sign in, choose a job, label. One view at a time; each view is a function that
 // fills #app and returns how to leave it.
 
-import { Api } from "./api.js";
+import { Api, Refusal } from "./api.js";
 import { h } from "./dom.js";
+import { arrive, signIn, signOut } from "./session.js";
 import { jobsView, signInView } from "./start.js";
 import { taskView } from "./task.js";
-
-const TOKEN = "token";
 
 const app = document.querySelector("#app");
 const notice = document.querySelector("#notice");
@@ -28,22 +27,16 @@ function show(view, context) {
   leave = view(app, context) ?? (() => {});
 }
 
-// The token comes behind the '#', which browsers never send to a server, and leaves the address
-// bar at once, so that it is neither in the history nor on a screenshot.
-function tokenFromAddress() {
-  const token = new URLSearchParams(location.hash.slice(1)).get(TOKEN);
-  if (token === null) return false;
-  history.replaceState(null, "", location.pathname);
-  sessionStorage.setItem(TOKEN, token);
-  return true;
-}
-
-function signIn(reason = "") {
-  sessionStorage.removeItem(TOKEN);
+function askIn(reason = "") {
   show(signInView, {
     reason,
-    enter(token) {
-      sessionStorage.setItem(TOKEN, token);
+    async enter(invite) {
+      try {
+        await signIn(invite);
+      } catch (error) {
+        askIn(error.message);
+        return;
+      }
       say("");
       begin();
     },
@@ -51,17 +44,12 @@ function signIn(reason = "") {
 }
 
 async function begin() {
-  const token = sessionStorage.getItem(TOKEN);
-  if (!token) {
-    signIn();
-    return;
-  }
-  const api = new Api(token);
+  const api = new Api();
   let worker;
 
   const refused = (error) => {
     if (error.status === 401) {
-      signIn("This invitation is not valid, or no longer. Ask for a new link.");
+      askIn(worker ? "You are signed out. Ask for a new link to go on." : "");
     } else if (typeof error.status === "number") {
       say(error.message, { error: true });
     } else {
@@ -69,8 +57,10 @@ async function begin() {
     }
   };
 
+  const out = () => signOut().then(() => askIn("You are signed out."), refused);
+
   const home = (ended = null) =>
-    show(jobsView, { api, worker, ended, refused, say, open, out: () => signIn() });
+    show(jobsView, { api, worker, ended, refused, say, open, out });
 
   const open = (task) =>
     show(taskView, { api, worker, task, refused, say, next: open, home });
@@ -90,8 +80,17 @@ async function begin() {
   }
 }
 
-addEventListener("hashchange", () => {
-  if (tokenFromAddress()) begin();
-});
-tokenFromAddress();
-begin();
+/** Sign in by the link that was opened, if it was one, and begin. */
+async function enter() {
+  try {
+    if (await arrive()) say("");
+  } catch (error) {
+    if (!(error instanceof Refusal)) throw error;
+    askIn(error.message);
+    return;
+  }
+  begin();
+}
+
+addEventListener("hashchange", enter);
+enter();

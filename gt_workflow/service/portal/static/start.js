@@ -1,6 +1,7 @@
 // Before and between tasks: signing in, and the list of jobs.
 
 import { button, h } from "./dom.js";
+import { inviteIn } from "./session.js";
 
 const LOOK_AGAIN = 10_000; // milliseconds between looks for new work
 const KINDS = {
@@ -8,13 +9,6 @@ const KINDS = {
   adjust: "Adjust boxes",
   verify: "Verify boxes",
 };
-
-/** What is pasted may be the whole link or the token alone. */
-export function tokenIn(text) {
-  const trimmed = text.trim();
-  const at = trimmed.indexOf("#token=");
-  return at < 0 ? trimmed : decodeURIComponent(trimmed.slice(at + "#token=".length));
-}
 
 export function signInView(app, { reason, enter }) {
   const field = h("input", {
@@ -29,7 +23,7 @@ export function signInView(app, { reason, enter }) {
       h("form", {
         onsubmit(event) {
           event.preventDefault();
-          enter(tokenIn(field.value));
+          enter(inviteIn(field.value));
         },
       },
       h("label", { for: "link" }, "Invitation link"),
