@@ -81,9 +81,10 @@ def predict(settings: Settings, asked: Asked, *, dry_run: bool, as_json: bool) -
         return
     counts = receipt.counts
     known = " (unchanged)" if receipt.unchanged else ""
+    boxes = "1 box" if counts.boxes == 1 else f"{counts.boxes} boxes"
     show.line(
-        f"{show.count(counts.answered, 'image')} with {counts.boxes} boxes, {counts.missing} "
-        f"without an answer: {wired.path(receipt.out)}{known}"
+        f"{show.count(counts.answered, 'image')} with {boxes}, {counts.missing} without an "
+        f"answer: {wired.path(receipt.out)}{known}"
     )
 
 

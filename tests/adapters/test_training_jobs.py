@@ -9,10 +9,15 @@ import boto3
 import pytest
 from botocore.exceptions import ClientError
 from moto import mock_aws
+from trainings import PLACE, write_channel
 
+from gt_workflow import config
+from gt_workflow.adapters.memory import MemoryStorage
 from gt_workflow.adapters.training import LOG_GROUP, Endpoint, SageMakerTraining
 from gt_workflow.core.training import TrainingSpec, create_training_job, input_data_config
 from gt_workflow.errors import AlreadyExistsError, NotFoundError, ServiceError
+from gt_workflow.workflow import train
+from gt_workflow.workflow.train import TuneSettings
 
 KEYS = {"aws_access_key_id": "k", "aws_secret_access_key": "s", "region_name": "us-east-1"}
 
@@ -57,6 +62,51 @@ def test_a_name_that_nobody_has(training):
         training.describe("nobody")
     with pytest.raises(NotFoundError):
         training.describe_tuning("nobody")
+
+
+class Killed:
+    """A client with which the process is killed before or after a job is created."""
+
+    def __init__(self, client, when):
+        self._client = client
+        self._when = when
+
+    def __getattr__(self, name):
+        call = getattr(self._client, name)
+        if not name.startswith("create_"):
+            return call
+
+        def killed(**request):
+            if self._when == "after":
+                call(**request)
+            raise KeyboardInterrupt
+
+        return killed
+
+
+@pytest.mark.parametrize("when", ["before", "after"])
+@pytest.mark.parametrize("tune", [None, TuneSettings(jobs=2, parallel=1)])
+def test_killed_between_record_and_job(clients, training, when, tune):
+    storage = MemoryStorage()
+    write_channel(storage, "s3://b/degus")
+
+    def run(training):
+        planned = train.plan(config.load(), "s3://b/degus", place=PLACE, storage=storage, tune=tune)
+        return train.run(planned, storage=storage, training=training)
+
+    with pytest.raises(KeyboardInterrupt):
+        run(SageMakerTraining(Killed(clients("sagemaker"), when), None))
+    again, adopted = run(training), run(training)
+    assert (again.new, adopted.new) == (when == "before", False)
+    sagemaker = clients("sagemaker")
+    if tune is None:
+        names = [
+            job["TrainingJobName"] for job in sagemaker.list_training_jobs()["TrainingJobSummaries"]
+        ]
+    else:
+        found = sagemaker.list_hyper_parameter_tuning_jobs()["HyperParameterTuningJobSummaries"]
+        names = [job["HyperParameterTuningJobName"] for job in found]
+    assert names == [again.name]
 
 
 class Refusing:
