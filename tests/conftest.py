@@ -23,3 +23,20 @@ def shared() -> Path:
     if os.environ.get("CI"):
         pytest.fail(reason)
     pytest.skip(reason)
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    """Tests that use, and pay for, a real AWS account run only if they are asked for."""
+    parser.addoption("--aws", action="store_true", help="also run tests on a real AWS account")
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    config.addinivalue_line("markers", "aws: uses a real AWS account; runs only with --aws")
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    if config.getoption("--aws"):
+        return
+    for item in items:
+        if item.get_closest_marker("aws"):
+            item.add_marker(pytest.mark.skip(reason="uses a real AWS account; run with --aws"))
