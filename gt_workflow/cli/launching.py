@@ -132,11 +132,7 @@ def _preflight(settings: Settings, planned: stage.LaunchPlan, wired: wiring.Loca
     found = doctor.check(prepare.of_launch(planned, settings, wired.place), account=account)
     for text in findings.lines(one for one in found if one.severity != "ok"):
         show.note(text)
-    if wrong := doctor.errors(found):
-        raise UsageError(
-            f"the account is not ready ({show.count(len(wrong), 'fault')}, see above); nothing was "
-            "created"
-        )
+    doctor.refuse(found)
 
 
 def _agree(settings: Settings, planned: stage.LaunchPlan) -> None:

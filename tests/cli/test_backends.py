@@ -166,12 +166,12 @@ def test_nothing_is_created_while_the_account_is_not_ready(cli, monkeypatch):
     with an_account(monkeypatch) as (running, _):
         account = ("--backend", "aws", "--region", "us-east-1", *TEAM, "--no-wait")
         status, out, err = cli(*PHOTOGRAPHS, *account, "--role", "gt-workflow")
-        assert (status, out) == (2, "")
+        assert (status, out) == (5, "")
         assert "CORS" in err
         assert "nothing was created" in err.splitlines()[-1]
         assert list(running.ground_truth.list()) == []
         status, out, err = cli(*PHOTOGRAPHS, *account, "--role", "nobody", *ACCOUNT[-2:])
-        assert (status, out) == (2, "")
+        assert (status, out) == (5, "")
         assert "nobody" in err
         assert list(running.ground_truth.list()) == []
         # Once the job is there, nobody looks again.
