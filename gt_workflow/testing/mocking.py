@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import inspect
 import json
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import ExitStack, contextmanager
 from functools import wraps
 from types import TracebackType
@@ -76,6 +76,7 @@ def mock_ground_truth(
     clock: ManualClock | None = ...,
     image_size: tuple[int, int] | None = ...,
     answers: Answers | None = ...,
+    vendors: Iterable[str] = ...,
 ) -> Mocking: ...
 def mock_ground_truth(
     function: F | None = None,
@@ -85,15 +86,19 @@ def mock_ground_truth(
     clock: ManualClock | None = None,
     image_size: tuple[int, int] | None = None,
     answers: Answers | None = None,
+    vendors: Iterable[str] = (),
 ) -> F | Mocking:
     """Mock AWS with moto's `mock_aws`, and add Ground Truth's labeling jobs and work teams.
 
     With or without parentheses a decorator; with them also a context manager that gives the
     `GroundTruthService`. `region` has the work team `default`; `clock`, `image_size` and
-    `answers` are those of `GroundTruthService`. Make boto3 clients inside, or at least after
-    moto was imported. Raises `UsageError` if moto is not installed or has no place for us.
+    `answers` and `vendors` are those of `GroundTruthService`. Make boto3 clients inside, or at
+    least after moto was imported. Raises `UsageError` if moto is not installed or has no place
+    for us.
     """
-    made = Mocking(region=region, clock=clock, image_size=image_size, answers=answers)
+    made = Mocking(
+        region=region, clock=clock, image_size=image_size, answers=answers, vendors=tuple(vendors)
+    )
     return made if function is None else made(function)
 
 

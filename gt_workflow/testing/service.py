@@ -6,9 +6,11 @@ answer. The database is a temporary folder's, gone when the service is closed.
 
 from __future__ import annotations
 
+import hashlib
 import itertools
 import json
 import os
+import re
 import tempfile
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
@@ -25,6 +27,7 @@ if TYPE_CHECKING:
     from gt_workflow.service.labeling.jobs import Task
 
 ACCOUNT: Final = "123456789012"  # moto's
+VENDOR_ACCOUNT: Final = "999999999999"
 REGION: Final = "us-east-1"
 START: Final = datetime(2026, 1, 1, tzinfo=UTC)
 
@@ -51,12 +54,14 @@ class GroundTruthService:
         clock: ManualClock | None = None,
         image_size: tuple[int, int] | None = None,
         answers: Answers | None = None,
+        vendors: Iterable[str] = (),
     ) -> None:
         """Serve objects of `storage`; the work team `default` of `region` is there already.
 
         With `image_size` (width, height) images are taken to be of that size and their bytes do
         not matter; else they are JPEG or PNG. With `answers` every job in progress is labelled
-        with them whenever it is described, so that code which polls finds it done.
+        with them whenever it is described, so that code which polls finds it done. `vendors` are
+        the Marketplace titles of vendors' work teams that are subscribed to (`vendor_arns`).
         """
         from gt_workflow.service.labeling.jobs import Jobs
         from gt_workflow.service.portal.workers import Workers
@@ -90,12 +95,14 @@ class GroundTruthService:
             new_id=lambda: f"{next(numbers):032x}",
             read_size=size,
         )
+        self.vendor_arns = {title: _vendor_arn(region, title) for title in vendors}
         self.api = Api(
             jobs=self.jobs,
             teams=teams,
             storage=storage,
             grant=read_links(f"https://s3.{region}.amazonaws.com", Signer(region=region)),
             secret=b"no secret: this service lives for one test",
+            vendors=[_subscription(title, arn) for title, arn in self.vendor_arns.items()],
         )
 
     def call(self, operation: str, parameters: object, *, region: str) -> dict[str, Any]:
@@ -231,3 +238,18 @@ def _fast_folder() -> str | None:
     """Return a folder in memory where the system has one: tests need not wait for a disk."""
     memory = "/dev/shm"  # noqa: S108 - a fresh folder of our own is made in it
     return memory if os.access(memory, os.W_OK) else None
+
+
+def _vendor_arn(region: str, title: str) -> str:
+    slug = "-".join(re.findall(r"[a-z0-9]+", title.lower())) or "vendor"
+    return f"arn:aws:sagemaker:{region}:{VENDOR_ACCOUNT}:workteam/vendor-crowd/{slug}"
+
+
+def _subscription(title: str, arn: str) -> dict[str, Any]:
+    return {
+        "WorkteamArn": arn,
+        "MarketplaceTitle": title,
+        "SellerName": title,
+        "MarketplaceDescription": f"{title} draws boxes",
+        "ListingId": hashlib.sha256(title.encode()).hexdigest()[:16],
+    }

@@ -7,7 +7,7 @@ ValidationException, as on AWS, whose wording for most of these is not published
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Container, Mapping
 from typing import Any
 
 from gt_workflow.core import limits
@@ -20,14 +20,24 @@ from gt_workflow.service.sagemaker.teams import Teams
 Request = Mapping[str, Any]
 
 
-def check_labeling_job(request: Request, *, region: str, storage: Storage, teams: Teams) -> None:
-    """Raise a Fault unless the job can be started; the request is of AWS's shape already."""
-    _check_offered(request)
+def check_labeling_job(
+    request: Request,
+    *,
+    region: str,
+    storage: Storage,
+    teams: Teams,
+    vendors: Container[str] = (),
+) -> None:
+    """Raise a Fault unless the job can be started; the request is of AWS's shape already.
+
+    `vendors` are the ARNs of vendors' work teams that are subscribed to.
+    """
+    _check_offered(request, vendors)
     problems = limits.check_labeling_request(request, region=region)
     if problems:
         raise invalid("; ".join(str(problem) for problem in problems))
     team = request["HumanTaskConfig"]["WorkteamArn"]
-    if not teams.exists(region, team):
+    if team not in vendors and not teams.exists(region, team):
         raise invalid(
             f"HumanTaskConfig.WorkteamArn: the work team {team} does not exist in {region}. "
             "ListWorkteams tells those that do."
@@ -35,7 +45,7 @@ def check_labeling_job(request: Request, *, region: str, storage: Storage, teams
     _check_files(request, region=region, storage=storage)
 
 
-def _check_offered(request: Request) -> None:
+def _check_offered(request: Request, vendors: Container[str]) -> None:
     """Refuse what AWS has and this service has not."""
     human = request["HumanTaskConfig"]
     if "LabelingJobAlgorithmsConfig" in request:
@@ -59,7 +69,7 @@ def _check_offered(request: Request) -> None:
             "HumanTaskConfig.WorkteamArn: Amazon Mechanical Turk has closed on 2026-09-30 and "
             "this service has no public workforce. Name a private work team."
         )
-    if workforce == "vendor":
+    if workforce == "vendor" and human["WorkteamArn"] not in vendors:
         raise invalid(
             "HumanTaskConfig.WorkteamArn: this service has no subscriptions to vendors' work "
             "teams. Name a private work team."

@@ -6,7 +6,7 @@ on has the right types; times in parameters and answers are aware datetimes.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from functools import partial
 from typing import Any
 
@@ -48,14 +48,17 @@ class Api:
         grant: Grant,
         secret: bytes,
         on_change: Callable[[], None] = lambda: None,
+        vendors: Iterable[Answer] = (),
     ) -> None:
         """`grant` turns an S3 URI into an address that a browser may read, for RenderUiTemplate.
 
         `secret` signs page tokens. `on_change` is called when a job was created or stopped, so
-        that whoever drives the jobs need not wait for the next round.
+        that whoever drives the jobs need not wait for the next round. `vendors` are
+        SubscribedWorkteams; there is no marketplace here, so the host says which there are.
         """
         self._jobs = jobs
         self._teams = teams
+        self._vendors = {team["WorkteamArn"]: team for team in vendors}
         self._storage = storage
         self._grant = grant
         self._on_change = on_change
@@ -100,8 +103,8 @@ class Api:
             "UpdateWorkforce": forces.update,
             "DeleteWorkforce": forces.delete,
             "ListWorkforces": partial(self._list, "Workforces", forces.list),
-            "DescribeSubscribedWorkteam": _describe_subscribed_workteam,
-            "ListSubscribedWorkteams": partial(self._list, "SubscribedWorkteams", _subscribed),
+            "DescribeSubscribedWorkteam": self._describe_subscribed_workteam,
+            "ListSubscribedWorkteams": partial(self._list, "SubscribedWorkteams", self._subscribed),
             "AddTags": lambda _, given: teams.tags.add(given["ResourceArn"], given["Tags"]),
             "ListTags": self._list_tags,
             "DeleteTags": lambda _, given: teams.tags.delete(
@@ -111,7 +114,9 @@ class Api:
 
     def _create_labeling_job(self, region: str, given: Given) -> Answer:
         check_tags(given.get("Tags", ()))
-        check_labeling_job(given, region=region, storage=self._storage, teams=self._teams)
+        check_labeling_job(
+            given, region=region, storage=self._storage, teams=self._teams, vendors=self._vendors
+        )
         arn = self._jobs.create(region=region, account=ACCOUNT, request=given)
         self._on_change()
         return {"LabelingJobArn": arn}
@@ -145,7 +150,7 @@ class Api:
 
     def _list_labeling_jobs_for_workteam(self, region: str, given: Given) -> Answer:
         arn = given["WorkteamArn"]
-        if not self._teams.exists(region, arn):
+        if arn not in self._vendors and not self._teams.exists(region, arn):
             raise not_found(f"The work team {arn} does not exist.")
         fetch = partial(
             self._jobs.list_for_workteam,
@@ -173,11 +178,17 @@ class Api:
         items = self._teams.tags.list(given["ResourceArn"])
         return self._pages.cut("Tags", ("ListTags", region, given), slices(items), size=50)
 
+    def _subscribed(self, region: str, given: Given) -> list[Answer]:
+        """Return the vendors' work teams of a region that are subscribed to."""
+        return [
+            team
+            for team in self._vendors.values()
+            if f":{region}:" in team["WorkteamArn"]
+            and given.get("NameContains", "").lower() in team["MarketplaceTitle"].lower()
+        ]
 
-def _subscribed(_region: str, _given: Given) -> list[Answer]:
-    """Return the vendors' work teams subscribed to: there is no marketplace here."""
-    return []
-
-
-def _describe_subscribed_workteam(_region: str, given: Given) -> Answer:
-    raise invalid(f"The work team {given['WorkteamArn']} is not subscribed to.")
+    def _describe_subscribed_workteam(self, _region: str, given: Given) -> Answer:
+        team = self._vendors.get(given["WorkteamArn"])
+        if team is None:
+            raise invalid(f"The work team {given['WorkteamArn']} is not subscribed to.")
+        return {"SubscribedWorkteam": team}
