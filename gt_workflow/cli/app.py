@@ -75,7 +75,7 @@ def launch(  # noqa: PLR0913 - one parameter per flag
         int | None, typer.Option(metavar="N", help="Distinct workers per photograph, 1-9.")
     ] = None,
     instructions: Annotated[
-        str | None, typer.Option(metavar="FILE", help="Text or Markdown shown to workers.")
+        str | None, typer.Option(metavar="FILE", help="Text, Markdown or HTML shown to workers.")
     ] = None,
     workers: Annotated[
         str | None, typer.Option(metavar="people|simulated", help="Who labels.")

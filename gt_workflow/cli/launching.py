@@ -15,6 +15,7 @@ import msgspec
 from gt_workflow import wiring
 from gt_workflow.adapters.account import AwsAccount
 from gt_workflow.cli import findings, show
+from gt_workflow.cli.options import read_instructions
 from gt_workflow.config import Settings
 from gt_workflow.core.cost import dollars
 from gt_workflow.errors import (
@@ -185,7 +186,7 @@ def plan(settings: Settings, wired: wiring.Local, narrator: show.Narrator) -> st
     planned = stage.plan(
         settings,
         place=wired.place,
-        instructions=_instructions(settings.job.instructions),
+        instructions=read_instructions(settings.job.instructions),
         storage=wired.storage,
         engine=wired.engine,
         images=wired.images,
@@ -195,16 +196,6 @@ def plan(settings: Settings, wired: wiring.Local, narrator: show.Narrator) -> st
     for warning in planned.warnings:
         show.note(f"warning: {warning}")
     return planned
-
-
-def _instructions(path: str) -> str:
-    """Read the instructions file, if the settings name one."""
-    if not path:
-        return ""
-    try:
-        return Path(path).read_text(encoding="utf-8")
-    except (OSError, UnicodeDecodeError) as error:
-        raise DataError(f"the instructions cannot be read: {error}", uri=path) from None
 
 
 @contextmanager

@@ -8,10 +8,11 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from gt_workflow.errors import UsageError
+from gt_workflow.errors import DataError, UsageError
 
 if TYPE_CHECKING:
     from gt_workflow.config import Settings
+    from gt_workflow.core.markup import Html
 
 Json = Annotated[bool, typer.Option("--json", help="Print one JSON object on stdout.")]
 SettingsFile = Annotated[
@@ -107,3 +108,16 @@ def read_settings(
     return config.load(
         text=text, uri=str(path), environment=os.environ, flags=flags, written=written
     )
+
+
+def read_instructions(path: str) -> str | Html:
+    """Read the instructions file, if one is named; what it is, its name's ending tells."""
+    from gt_workflow.core.markup import Html
+
+    if not path:
+        return ""
+    try:
+        text = Path(path).read_text(encoding="utf-8")
+    except (OSError, UnicodeDecodeError) as error:
+        raise DataError(f"the instructions cannot be read: {error}", uri=path) from None
+    return Html(text) if path.lower().endswith((".html", ".htm")) else text

@@ -11,10 +11,11 @@ from typing import Any, Literal
 
 from gt_workflow import wiring
 from gt_workflow.cli import show
+from gt_workflow.cli.options import read_instructions
 from gt_workflow.config import Settings
 from gt_workflow.core.cost import dollars
 from gt_workflow.core.described import DescribedJob, describe
-from gt_workflow.errors import DataError, JobFailedError, UsageError
+from gt_workflow.errors import JobFailedError, UsageError
 from gt_workflow.workflow import chain as chain_stage
 from gt_workflow.workflow import fold as fold_stage
 from gt_workflow.workflow import follow, follow_up
@@ -131,7 +132,7 @@ def chain(
         labels=asked.labels,
         attribute=asked.attribute,
         title=asked.title,
-        instructions=_text(asked.instructions),
+        instructions=read_instructions(asked.instructions),
         workteam_arn=asked.workteam,
         only=asked.only,
     )
@@ -222,16 +223,6 @@ def _placed(manifest: str | None) -> str | None:
     if manifest is None or manifest.startswith("s3://"):
         return manifest
     return str(Path(manifest).absolute())
-
-
-def _text(path: str) -> str:
-    """Read the instructions file, if there is one."""
-    if not path:
-        return ""
-    try:
-        return Path(path).read_text(encoding="utf-8")
-    except (OSError, UnicodeDecodeError) as error:
-        raise DataError(f"the instructions cannot be read: {error}", uri=path) from None
 
 
 def _carry_out(

@@ -43,7 +43,7 @@ _Attribute = Annotated[
 ]
 _Title = Annotated[str | None, typer.Option(help="The title workers see.")]
 _Instructions = Annotated[
-    str | None, typer.Option(metavar="FILE", help="Text or Markdown shown to workers.")
+    str | None, typer.Option(metavar="FILE", help="Text, Markdown or HTML shown to workers.")
 ]
 _Team = Annotated[str | None, typer.Option(metavar="ARN", help="Another work team than the job's.")]
 _Only = Annotated[

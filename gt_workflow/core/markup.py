@@ -1,8 +1,9 @@
-"""Workers' instructions: plain text or a little Markdown → HTML that can do nothing but be read.
+"""Workers' instructions: text, a little Markdown, or HTML → HTML that can do nothing but be read.
 
-Known: paragraphs (a blank line between), `#` headings, `-`/`*` and `1.` lists, **bold**, *italic*,
-`code`. Everything else is text: every character that means something to HTML or to Liquid becomes
-an entity, so that no instruction can run a script or read a task.
+Of HTML stays what nh3 (ammonia's rules) lets through: text, lists, tables, links, images. Of
+Markdown known: paragraphs (a blank line between), `#` headings, `-`/`*` and `1.` lists, **bold**,
+*italic*, `code`. Everything else is text: every character that means something to HTML or to
+Liquid becomes an entity, so that no instruction can run a script or read a task.
 """
 
 from __future__ import annotations
@@ -10,6 +11,7 @@ from __future__ import annotations
 import html
 import re
 from collections.abc import Iterator
+from dataclasses import dataclass
 from itertools import groupby
 from typing import Final
 
@@ -25,6 +27,16 @@ _INLINE: Final = (
 )
 
 
+_SCHEMES: Final = frozenset({"http", "https", "mailto", "data"})  # data: images in the file itself
+
+
+@dataclass(frozen=True, slots=True)
+class Html:
+    """Instructions that are HTML already, as their owner wrote them."""
+
+    text: str
+
+
 def literal(text: str) -> str:
     """Return text that HTML (attributes included) and Liquid show as it is."""
     return html.escape(text, quote=True).translate(_LIQUID)
@@ -35,6 +47,15 @@ def to_html(text: str) -> str:
     lines = [line.strip() for line in text.removeprefix("\ufeff").splitlines()]
     return "\n".join(
         block for kind, group in groupby(lines, key=_kind) for block in _block(kind, list(group))
+    )
+
+
+def clean_html(given: Html) -> str:
+    """Return HTML without scripts, styles, forms and Liquid; nothing in it is rendered."""
+    import nh3
+
+    return nh3.clean(given.text.removeprefix("\ufeff"), url_schemes=set(_SCHEMES)).translate(
+        _LIQUID
     )
 
 

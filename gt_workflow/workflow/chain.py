@@ -21,6 +21,7 @@ from gt_workflow.core.described import DescribedJob, audited_attribute, describe
 from gt_workflow.core.json_lines import members
 from gt_workflow.core.label_schema import SUFFIX
 from gt_workflow.core.labels import check_labels, label_category_file, parse_label_category_file
+from gt_workflow.core.markup import Html
 from gt_workflow.core.matching import look, stale_members
 from gt_workflow.core.names import function_arn, workforce
 from gt_workflow.core.objects import check_manifest_line
@@ -48,7 +49,7 @@ class ChainOptions:
     labels: tuple[str, ...] = ()
     attribute: str = ""
     title: str = ""
-    instructions: str = ""
+    instructions: str | Html = ""
     workteam_arn: str = ""
     only: str = ""
 

@@ -20,6 +20,7 @@ from gt_workflow.config import Settings
 from gt_workflow.core import limits
 from gt_workflow.core.cost import Cost, dollars, estimate, parse_tiers
 from gt_workflow.core.manifest import split_lines
+from gt_workflow.core.markup import Html
 from gt_workflow.errors import AlreadyExistsError, NotFoundError, StorageError, UsageError
 from gt_workflow.ports import Engine, Folders, GroundTruth, Images, Progress, Storage
 from gt_workflow.workflow import ingest, specify, templates
@@ -91,7 +92,7 @@ def plan(
     settings: Settings,
     *,
     place: Place,
-    instructions: str,
+    instructions: str | Html,
     storage: Storage,
     engine: Engine,
     images: Images,

@@ -16,7 +16,7 @@ from types import MappingProxyType
 from typing import Final
 
 from gt_workflow.core.limits import Kind, attribute_problem
-from gt_workflow.core.markup import literal, to_html
+from gt_workflow.core.markup import Html, clean_html, literal, to_html
 from gt_workflow.errors import UsageError
 
 # `UiTemplate.Content` of the API reference.
@@ -89,11 +89,11 @@ def _folders() -> tuple[Traversable, ...]:
 
 
 def render(
-    kind: Kind, *, header: str = "", instructions: str = "", audited: str | None = None
+    kind: Kind, *, header: str = "", instructions: str | Html = "", audited: str | None = None
 ) -> str:
     """Return the worker template for one job, still Liquid.
 
-    `header` and `instructions` (plain text or simple Markdown, see `core.markup`) have defaults.
+    `header` and `instructions` (text, simple Markdown or `Html`, see `core.markup`) have defaults.
     `audited` is the label attribute whose boxes are adjusted or verified. Raises `UsageError`.
     """
     if kind == "label":
@@ -103,7 +103,10 @@ def render(
         raise UsageError(f"name the label attribute whose boxes workers {kind}")
     elif problem := attribute_problem(audited):
         raise UsageError(f"the attribute to {kind}: {problem.message}")
-    text = to_html(instructions.strip() or INSTRUCTIONS[kind])
+    if isinstance(instructions, Html):
+        text = clean_html(instructions)
+    else:
+        text = to_html(instructions.strip() or INSTRUCTIONS[kind])
     values = {
         "header": literal(header.strip() or HEADERS[kind]),
         "full-instructions": text,

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from gt_workflow.core.markup import literal, to_html
+from gt_workflow.core.markup import Html, clean_html, literal, to_html
 
 TAGS = {"p", "br", "h3", "h4", "h5", "h6", "ul", "ol", "li", "strong", "em", "code"}
 
@@ -53,3 +53,17 @@ def test_literal_text_reads_as_it_was(text):
     made = literal(text)
     assert not re.search(r"""[<>{}%"']""", made)
     assert html.unescape(made) == text
+
+
+def test_html_keeps_what_is_read_and_loses_what_acts():
+    given = Html(
+        '<h3>Degus</h3><p onclick="x()">tight <b>boxes</b></p><script>alert(1)</script>'
+        '<style>p{}</style><iframe src="//evil"></iframe><form action="/"><input></form>'
+        '<img src="https://example.org/good.png" onerror="x()"><a href="javascript:x()">link</a>'
+        "{{ task.input }} {% raw %}"
+    )
+    assert clean_html(given) == (
+        "<h3>Degus</h3><p>tight <b>boxes</b></p>"
+        '<img src="https://example.org/good.png"><a rel="noopener noreferrer">link</a>'
+        "&#123;&#123; task.input &#125;&#125; &#123;&#37; raw &#37;&#125;"
+    )
