@@ -146,8 +146,10 @@ def translated(operation: str) -> Iterator[None]:
     except ClientError as error:
         raise _refused(error, operation) from error
     except _NO_CREDENTIALS as error:
+        absent = isinstance(error, NoCredentialsError)
+        what = "name a profile with --profile, or set AWS_PROFILE" if absent else RENEW
         raise CredentialsError(
-            f"{error}; {RENEW}", operation=operation, code=type(error).__name__
+            f"{error}; {what}", operation=operation, code=type(error).__name__
         ) from error
     except _UNREACHED as error:
         if isinstance(error, EndpointConnectionError) and _is_ours(error):
