@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 
-import * as g from "../../gt_workflow/service/portal/static/geometry.js";
+import * as g from "../../gt_workflow/service/portal/static/crowd/geometry.js";
 
 const raster = { width: 640, height: 480 };
 const box = (left, top, width, height) => ({ left, top, width, height });

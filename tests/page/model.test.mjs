@@ -1,7 +1,8 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 
-import { Drawing, duration, verdict } from "../../gt_workflow/service/portal/static/model.js";
+import { Drawing, verdict } from "../../gt_workflow/service/portal/static/crowd/model.js";
+import { duration } from "../../gt_workflow/service/portal/static/time.js";
 
 const raster = { width: 640, height: 480 };
 const box = (left, label) => ({ left, top: 10, width: 20, height: 30, ...(label && { label }) });
@@ -105,10 +106,8 @@ test("the answer has Ground Truth's form", () => {
   const drawing = fresh();
   drawing.add(box(5));
   assert.deepEqual(drawing.answer(), {
-    boundingBox: {
-      boundingBoxes: [{ label: "cat", left: 5, top: 10, width: 20, height: 30 }],
-      inputImageProperties: { width: 640, height: 480 },
-    },
+    boundingBoxes: [{ label: "cat", left: 5, top: 10, width: 20, height: 30 }],
+    inputImageProperties: { width: 640, height: 480 },
   });
 });
 
@@ -116,15 +115,15 @@ test("an adjust job starts from given boxes and says whether they were changed",
   const given = [{ label: "cat", left: 5.4, top: 10.2, width: 20.1, height: 30.3 }];
   const drawing = fresh({ given });
   assert.equal(drawing.boxes[0].given, true);
-  assert.deepEqual(drawing.answer({ adjusting: true }).boundingBox.initialValueModified, false);
-  assert.deepEqual(drawing.answer({ adjusting: true }).boundingBox.boundingBoxes, [
+  assert.deepEqual(drawing.answer({ adjusting: true }).initialValueModified, false);
+  assert.deepEqual(drawing.answer({ adjusting: true }).boundingBoxes, [
     { label: "cat", left: 5, top: 10, width: 21, height: 31 },
   ]);
   drawing.replace(0, { ...drawing.boxes[0], left: 6 });
   assert.equal(drawing.boxes[0].given, undefined);
-  assert.equal(drawing.answer({ adjusting: true }).boundingBox.initialValueModified, true);
+  assert.equal(drawing.answer({ adjusting: true }).initialValueModified, true);
   drawing.undo();
-  assert.equal(drawing.answer({ adjusting: true }).boundingBox.initialValueModified, false);
+  assert.equal(drawing.answer({ adjusting: true }).initialValueModified, false);
 });
 
 test("a draft comes back after a reload; what is no draft is ignored", () => {
@@ -138,10 +137,8 @@ test("a draft comes back after a reload; what is no draft is ignored", () => {
 });
 
 test("a verdict carries a comment only if there is one", () => {
-  assert.deepEqual(verdict("good", "  "), { "crowd-image-classifier": { label: "good" } });
-  assert.deepEqual(verdict("bad", " too wide "), {
-    "crowd-image-classifier": { label: "bad" }, explanation: "too wide",
-  });
+  assert.deepEqual(verdict("good", "  "), { label: "good" });
+  assert.deepEqual(verdict("bad", " too wide "), { label: "bad", workerComment: "too wide" });
 });
 
 test("a duration reads as people say it", () => {

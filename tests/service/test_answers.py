@@ -135,6 +135,9 @@ def test_nesting_without_end_is_refused():
 def test_a_verification_is_one_category_and_perhaps_a_comment():
     found = checked({"crowd-image-classifier": {"label": "cat"}}, "verify")
     assert (found.category, found.comment) == ("cat", None)
+    told = {"any-name": {"label": "dog ", "workerComment": "no tail "}}
+    assert checked(told, "verify").comment == "no tail"
+    assert checked(told, "verify").content == told
     said = {"any-name": {"label": "dog "}, "explanation": " tail cut off "}
     assert checked(said, "verify").comment == "tail cut off"
     assert checked(said, "verify").content == said
@@ -149,6 +152,7 @@ def test_a_verification_is_one_category_and_perhaps_a_comment():
         ({"a": {"label": None}}, "is not one of the job's labels: None"),
         ({"a": {"label": "cat"}, "explanation": {"x": 1}}, "explanation must be text"),
         ({"a": {"label": "cat"}, "explanation": "x" * 2001}, "2000 are allowed"),
+        ({"a": {"label": "cat", "workerComment": ["x"]}}, "explanation must be text"),
     ],
 )
 def test_what_is_wrong_with_a_verification_is_told(answer, complaint):

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator
+from importlib.resources import files
 from urllib.parse import parse_qs, urlencode, urlsplit
 
 import pytest
@@ -640,9 +641,11 @@ def test_the_page_runs_nothing_but_its_own_files(house):
 def test_every_file_the_page_names_is_served_with_its_type(house):
     types = {"js": "text/javascript; charset=utf-8", "css": "text/css; charset=utf-8"}
     types["svg"] = "image/svg+xml"
-    names = ["main.js", "start.js", "task.js", "editor.js", "model.js", "geometry.js"]
-    names.append("instructions.js")
-    for name in [*names, "api.js", "dom.js", "style.css", "icon.svg"]:
+    static = files("gt_workflow.service.portal").joinpath("static")
+    names = [path.name for path in static.iterdir() if path.name.split(".")[-1] in types]
+    crowd = static.joinpath("crowd").iterdir()
+    assert {"main.js", "task.js", "style.css", "icon.svg"} < set(names)
+    for name in [*names, *(f"crowd/{path.name}" for path in crowd)]:
         reply = house.call("GET", f"/_/static/{name}")
         assert (reply.status, reply.headers["content-type"]) == (200, types[name.split(".")[1]])
         assert b"innerHTML" not in reply.body

@@ -48,7 +48,7 @@ def check(answer: object, *, kind: Kind, labels: Sequence[str], width: int, heig
 
     `answer` is decoded JSON: `{"boundingBox": {"boundingBoxes": [{label, left, top, width,
     height}], "inputImageProperties": {width, height}}}`; for a verification `{NAME: {"label":
-    CATEGORY}, "explanation": TEXT}`, the explanation optional. `width` and `height` are the
+    CATEGORY, "workerComment": TEXT}}`, the comment optional, or beside it as "explanation". `width` and `height` are the
     raster's. A checked answer's content passes again and stays what it is.
     """
     if not isinstance(answer, Mapping) or not all(isinstance(key, str) for key in answer):
@@ -146,7 +146,7 @@ def _verification(answer: Mapping[str, Any], labels: Sequence[str]) -> Answer:
     category = answer[name]["label"]
     if not isinstance(category, str) or category not in labels:
         raise invalid(f"{name}.label is not one of the job's labels: {_shown(category)}")
-    comment = answer.get("explanation")
+    comment = answer.get("explanation", answer[name].get("workerComment"))
     if comment is not None and not isinstance(comment, str):
         raise invalid("explanation must be text")
     comment = (comment or "").strip()

@@ -3,6 +3,7 @@
 
 import { Api, Refusal } from "./api.js";
 import { h } from "./dom.js";
+import { forget } from "./drafts.js";
 import { arrive, signIn, signOut } from "./session.js";
 import { jobsView, signInView } from "./start.js";
 import { taskView } from "./task.js";
@@ -57,18 +58,21 @@ async function begin() {
     }
   };
 
-  const out = () => signOut().then(() => askIn("You are signed out."), refused);
+  const out = async () => {
+    forget(localStorage);
+    await signOut().then(() => askIn("You are signed out."), refused);
+  };
 
   const home = (ended = null) =>
     show(jobsView, { api, worker, ended, refused, say, open, out });
 
-  const open = (task) =>
-    show(taskView, { api, worker, task, refused, say, next: open, home });
+  const open = (task, held = []) =>
+    show(taskView, { api, worker, task, held, refused, say, home });
 
   try {
     worker = await api.me();
-    const [held] = await api.held();
-    if (held) open(held);
+    const [first, ...held] = await api.held();
+    if (first) open(first, held.filter((task) => task.job_arn === first.job_arn));
     else home();
   } catch (error) {
     app.replaceChildren(

@@ -80,6 +80,13 @@ export class Drawing {
     this.selected = -1;
   }
 
+  /** Put a box where the keyboard can take it on, and select it. */
+  place(box) {
+    const added = answered({ ...box, label: this.label });
+    this.#change({ boxes: [...this.boxes, added], nothing: false });
+    this.selected = this.boxes.length - 1;
+  }
+
   /** Copy the selected (or the last) box beside itself and select the copy. */
   duplicate(shift) {
     const source = this.boxes[this.selected] ?? this.boxes.at(-1);
@@ -144,7 +151,8 @@ export class Drawing {
         [box.left, box.top, box.width, box.height].every(Number.isInteger) &&
         typeof box.label === "string",
     );
-    if (fits) this.#change({ boxes: draft.boxes, nothing: draft.nothing === true });
+    const found = { boxes: draft.boxes, nothing: draft.nothing === true };
+    if (fits && JSON.stringify(found) !== JSON.stringify(this.draft())) this.#change(found);
   }
 
   /** Whether Enter may submit. In an adjust job, no box left is an answer of its own. */
@@ -152,28 +160,19 @@ export class Drawing {
     return this.boxes.length > 0 || this.nothing || this.initial.length > 0;
   }
 
-  /** The answer in Ground Truth's form, under the name that built-in box templates use. */
+  /** What a crowd-bounding-box answers, in Ground Truth's form. */
   answer({ adjusting = false } = {}) {
     const content = {
       boundingBoxes: this.boxes.map(answered),
       inputImageProperties: { width: this.raster.width, height: this.raster.height },
     };
     if (adjusting) content.initialValueModified = !same(this.boxes, this.initial);
-    return { boundingBox: content };
+    return content;
   }
 }
 
-/** The answer of a verify job. */
+/** What a crowd-image-classifier answers. */
 export function verdict(category, comment = "") {
-  const answer = { "crowd-image-classifier": { label: category } };
-  if (comment.trim()) answer.explanation = comment.trim();
-  return answer;
-}
-
-/** Seconds as a person reads them: 0:07, 12:30, 3 h 05. */
-export function duration(seconds) {
-  const whole = Math.max(0, Math.floor(seconds));
-  const pad = (number) => String(number).padStart(2, "0");
-  if (whole >= 3600) return `${Math.floor(whole / 3600)} h ${pad(Math.floor((whole % 3600) / 60))}`;
-  return `${Math.floor(whole / 60)}:${pad(whole % 60)}`;
+  const text = comment.trim();
+  return text ? { label: category, workerComment: text } : { label: category };
 }

@@ -156,3 +156,12 @@ export function toScreen(view, box) {
 export function inside(point, raster) {
   return { x: clamp(point.x, 0, raster.width), y: clamp(point.y, 0, raster.height) };
 }
+
+/** The middle of two fingers and how far they are apart. */
+export function pinched(a, b) {
+  return {
+    x: (a.x + b.x) / 2,
+    y: (a.y + b.y) / 2,
+    distance: Math.max(Math.hypot(a.x - b.x, a.y - b.y), 1),
+  };
+}

@@ -3,12 +3,13 @@
 //
 // A drag draws a box; on a handle of the selected box it resizes, inside the selected box it
 // moves, with Shift it draws all the same. A click selects, and cycles through boxes that
-// overlap. The wheel zooms at the cursor; the middle button, or Space and a drag, pan.
+// overlap. The wheel zooms at the cursor; the middle button, Space and a drag, or two fingers, pan.
 
+import { colour, h, svg } from "../dom.js";
 import * as g from "./geometry.js";
-import { colour, h, svg } from "./dom.js";
 
 const REACH = 9; // screen pixels from a handle that still take it
+const FINGER = 22; // the same under a finger
 const CLICK = 4; // screen pixels that a hand shakes in a click
 const MARGIN = 24;
 
@@ -24,27 +25,23 @@ export class Editor {
   #queued = false;
   #pointer = null;
   #painted = [];
-  /** Whether the image is on the screen: before that nobody can have labeled it. */
-  loaded = false;
+  #shapes = [];
+  #fingers = new Map();
+  #pinch = null;
+  #touched = false;
+  /** The corner that Ctrl and the arrow keys drag. */
+  corner = "se";
 
   /**
-   * drawing: a Drawing; changed(): called after each change of boxes or selection; fixed: boxes
-   * are only shown; labels: all names, in the order of their colours.
+   * drawing: a Drawing; image: its decoded <img>; changed(): called after each change of boxes or
+   * selection; fixed: boxes are only shown; labels: all names, in the order of their colours.
    */
-  constructor({ drawing, source, labels, fixed = false, changed, failed }) {
+  constructor({ drawing, image, labels, fixed = false, changed }) {
     this.#drawing = drawing;
     this.#changed = changed;
     this.#fixed = fixed;
     this.#labels = labels;
-    this.image = h("img", { class: "photograph", alt: "", draggable: "false", src: source });
-    this.image.addEventListener("load", () => {
-      if (!this.#fits(failed)) return;
-      this.loaded = true;
-      this.element.classList.add("loaded");
-      changed();
-    });
-    this.image.addEventListener("error", () =>
-      failed("The image cannot be shown. Return the task, or decline it and say so."));
+    this.image = image;
     this.boxLayer = svg("g");
     this.previewLayer = svg("g");
     this.cross = svg("g", { class: "cross", visibility: "hidden" },
@@ -66,7 +63,7 @@ export class Editor {
     listen("pointerdown", this.#down);
     listen("pointermove", this.#move);
     listen("pointerup", this.#up);
-    listen("pointercancel", this.cancel);
+    listen("pointercancel", this.#lost);
     listen("pointerleave", this.#leave);
     listen("wheel", this.#wheel, { passive: false });
     listen("contextmenu", (event) => event.preventDefault());
@@ -76,20 +73,6 @@ export class Editor {
 
   close() {
     this.observer.disconnect();
-  }
-
-  // The raster that counts is the stored one, whose size the service read from the file; on
-  // another one boxes would be wrong. Browsers tell the natural size of a file that asks to be
-  // turned as if it were, although `image-orientation: none` shows it as it is stored.
-  #fits(failed) {
-    const { width, height } = this.#drawing.raster;
-    const { naturalWidth, naturalHeight } = this.image;
-    const plain = naturalWidth === width && naturalHeight === height;
-    const turned = naturalWidth === height && naturalHeight === width;
-    if (plain || turned) return true;
-    failed(`The image should have ${width} × ${height} pixels, but has ${naturalWidth} × ` +
-      `${naturalHeight}. Decline it and say so.`);
-    return false;
   }
 
   get #frame() {
@@ -131,7 +114,21 @@ export class Editor {
   }
 
   get #reach() {
-    return REACH / this.#view.scale;
+    return (this.#touched ? FINGER : REACH) / this.#view.scale;
+  }
+
+  /** A box for the keyboard to begin with: a quarter of what is in view, in its middle. */
+  middle() {
+    const { raster } = this.#drawing;
+    const { width, height } = this.#frame;
+    const from = g.inside(g.toImage(this.#view, { x: 0, y: 0 }), raster);
+    const to = g.inside(g.toImage(this.#view, { x: width, y: height }), raster);
+    const part = (low, high, at) => low + (high - low) * at;
+    return g.spanned(
+      { x: part(from.x, to.x, 0.375), y: part(from.y, to.y, 0.375) },
+      { x: part(from.x, to.x, 0.625), y: part(from.y, to.y, 0.625) },
+      raster,
+    );
   }
 
   #down(event) {
@@ -139,6 +136,8 @@ export class Editor {
     const point = g.toImage(this.#view, at);
     this.element.focus({ preventScroll: true });
     event.preventDefault();
+    this.#touched = event.pointerType === "touch";
+    if (this.#touched && this.#finger(event, at)) return;
     if (event.button === 1 || (event.button === 0 && this.#panning)) {
       this.#gesture = { kind: "pan", at, view: this.#view };
     } else if (event.button === 0) {
@@ -146,6 +145,37 @@ export class Editor {
     } else return;
     this.element.setPointerCapture(event.pointerId);
     this.draw();
+  }
+
+  /** Note where a finger is; true if two of them zoom and move the image. */
+  #finger(event, at) {
+    this.#fingers.set(event.pointerId, at);
+    if (this.#fingers.size !== 2) return this.#fingers.size > 2;
+    this.#gesture = null;
+    this.#pinch = { view: this.#view, from: g.pinched(...this.#fingers.values()) };
+    this.element.setPointerCapture(event.pointerId);
+    this.draw();
+    return true;
+  }
+
+  #spread() {
+    const { view, from } = this.#pinch;
+    const to = g.pinched(...this.#fingers.values());
+    const whole = g.fitted(this.#drawing.raster, this.#frame, MARGIN);
+    const zoomed = g.zoomedAt(view, to.distance / from.distance, from, whole.scale);
+    this.#fit = false;
+    this.#view = g.kept(
+      { scale: zoomed.scale, x: zoomed.x + to.x - from.x, y: zoomed.y + to.y - from.y },
+      this.#drawing.raster,
+      this.#frame,
+    );
+    this.draw();
+  }
+
+  #lost(event) {
+    this.#fingers.delete(event.pointerId);
+    if (this.#fingers.size < 2) this.#pinch = null;
+    this.cancel();
   }
 
   #aim(at, point, always) {
@@ -162,6 +192,11 @@ export class Editor {
 
   #move(event) {
     const at = this.#screen(event);
+    if (this.#fingers.has(event.pointerId)) this.#fingers.set(event.pointerId, at);
+    if (this.#pinch) {
+      if (this.#fingers.size === 2) this.#spread();
+      return;
+    }
     const point = g.toImage(this.#view, at);
     this.#pointer = { at, point };
     const gesture = this.#gesture;
@@ -190,6 +225,12 @@ export class Editor {
   }
 
   #up(event) {
+    this.#fingers.delete(event.pointerId);
+    if (this.#pinch) {
+      // The other finger, still down, draws nothing.
+      if (this.#fingers.size === 0) this.#pinch = null;
+      return;
+    }
     const gesture = this.#gesture;
     if (gesture === null) return;
     this.#drag(gesture, this.#screen(event), g.toImage(this.#view, this.#screen(event)));
@@ -230,11 +271,14 @@ export class Editor {
     this.#queued = true;
     requestAnimationFrame(() => {
       this.#queued = false;
-      this.#paint();
+      this.paint();
     });
   }
 
-  #paint() {
+  /** Draw now: a frame that stood behind another one has not been asked to for a while. */
+  paint() {
+    const size = this.#frame;
+    if (this.#fit) this.#view = g.fitted(this.#drawing.raster, size, MARGIN);
     const { raster, boxes, selected, nothing } = this.#drawing;
     const frame = g.toScreen(this.#view, { left: 0, top: 0, ...raster });
     const { style } = this.image;
@@ -249,9 +293,7 @@ export class Editor {
     // A pointer that only moves must not rebuild hundreds of boxes.
     if (state.some((value, index) => value !== this.#painted[index])) {
       this.#painted = state;
-      this.boxLayer.replaceChildren(
-        ...boxes.map((box, index) => this.#shape(box, index === selected, index === busy)),
-      );
+      this.#paintBoxes(boxes, selected, busy);
     }
     this.previewLayer.replaceChildren(...this.#preview(boxes[selected]));
     this.#paintCross(frame);
@@ -271,27 +313,56 @@ export class Editor {
     return this.#fixed ? [shape] : [shape, ...g.HANDLES.map((handle) => this.#handle(box, handle))];
   }
 
-  #shape(box, selected, hidden) {
+  /** Keeps the elements that are there: of hundreds of boxes, a zoom changes only numbers. */
+  #paintBoxes(boxes, selected, busy) {
+    while (this.#shapes.length > boxes.length) this.#shapes.pop().remove();
+    boxes.forEach((box, index) => {
+      let shape = this.#shapes[index];
+      if (shape === undefined) {
+        shape = this.#newShape();
+        this.#shapes.push(shape);
+        this.boxLayer.append(shape);
+      }
+      this.#place(shape, box, index === selected, index === busy);
+    });
+  }
+
+  #newShape() {
+    return svg("g", {}, svg("rect", { class: "halo" }), svg("rect", { class: "line" }), svg("text"));
+  }
+
+  #place(shape, box, selected, hidden) {
     const { left, top, width, height } = g.toScreen(this.#view, box);
-    const rectangle = (name) => svg("rect", { class: name, x: left, y: top, width, height });
+    const [halo, line, text] = shape.children;
     const inside = top < 22;
-    return svg(
-      "g",
-      {
-        class: `box ${colour(this.#labels, box.label)}`,
-        "data-selected": selected,
-        "data-given": box.given === true,
-        visibility: hidden ? "hidden" : "visible",
-      },
-      rectangle("halo"),
-      rectangle("line"),
-      svg("text", { x: left + (inside ? 5 : 0), y: inside ? top + 16 : top - 6 }, box.label),
-    );
+    const set = (element, values) => {
+      for (const [name, value] of Object.entries(values)) element.setAttribute(name, value);
+    };
+    set(shape, {
+      class: `box ${colour(this.#labels, box.label)}`,
+      "data-selected": selected,
+      "data-given": box.given === true,
+      visibility: hidden ? "hidden" : "visible",
+    });
+    set(halo, { x: left, y: top, width, height });
+    set(line, { x: left, y: top, width, height });
+    set(text, { x: left + (inside ? 5 : 0), y: inside ? top + 16 : top - 6 });
+    if (text.textContent !== box.label) text.textContent = box.label;
+  }
+
+  #shape(box, selected, hidden) {
+    const shape = this.#newShape();
+    this.#place(shape, box, selected, hidden);
+    return shape;
   }
 
   #handle(box, handle) {
     const at = g.handlePoint(g.toScreen(this.#view, box), handle);
-    return svg("rect", { class: "handle", x: at.x - 4.5, y: at.y - 4.5, width: 9, height: 9 });
+    const half = this.#touched ? 7 : 4.5;
+    return svg("rect", {
+      class: handle === this.corner ? "handle marked" : "handle",
+      x: at.x - half, y: at.y - half, width: 2 * half, height: 2 * half,
+    });
   }
 
   #size(box) {

@@ -1,0 +1,52 @@
+// One task's frame, seen from the page: the sandbox in which the job's worker template runs. What
+// comes out of it is taken from this frame's window alone, and from an origin that is nobody's.
+
+import { h } from "./dom.js";
+
+export class Frame {
+  /** Resolves when the elements in the frame are there to be spoken to. */
+  ready;
+  #heard;
+
+  /** task: as the task API tells it; heard: {submit, draft, shut, say, drawn}, each a function. */
+  constructor(task, heard) {
+    this.task = task;
+    this.until = Date.now() + task.seconds_left * 1000;
+    this.#heard = heard;
+    this.element = h("iframe", {
+      src: task.frame,
+      sandbox: "allow-scripts allow-forms",
+      referrerpolicy: "no-referrer",
+      title: "Image to label",
+      inert: true,
+    });
+    this.ready = new Promise((resolve) => (this.isReady = resolve));
+    addEventListener("message", this.#message);
+  }
+
+  #message = ({ source, origin, data }) => {
+    if (source !== this.element.contentWindow || origin !== "null") return;
+    if (typeof data?.type !== "string" || !data.type.startsWith("gt-")) return;
+    if (data.type === "gt-ready") this.isReady();
+    this.#heard[data.type.slice("gt-".length)]?.(data, this);
+  };
+
+  /** Say something to the elements inside; the frame has no origin that could be named. */
+  async tell(type, detail = {}) {
+    await this.ready;
+    this.element.contentWindow?.postMessage({ ...detail, type: `gt-${type}` }, "*");
+  }
+
+  /** Bring it to the front. `since` (ms since 1970) is when the worker asked for it. */
+  show(since = null) {
+    this.element.inert = false;
+    this.element.classList.add("current");
+    this.element.focus();
+    this.tell("shown", { since });
+  }
+
+  close() {
+    removeEventListener("message", this.#message);
+    this.element.remove();
+  }
+}
