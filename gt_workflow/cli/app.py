@@ -77,6 +77,13 @@ def launch(  # noqa: PLR0913 - one parameter per flag
     instructions: Annotated[
         str | None, typer.Option(metavar="FILE", help="Text, Markdown or HTML shown to workers.")
     ] = None,
+    gold: Annotated[
+        str | None,
+        typer.Option(metavar="FILE", help="A manifest of known images, mixed in with feedback."),
+    ] = None,
+    gold_rate: Annotated[
+        float | None, typer.Option(metavar="SHARE", help="Of each worker's tasks [default: 0.1].")
+    ] = None,
     workers: Annotated[
         str | None, typer.Option(metavar="people|simulated", help="Who labels.")
     ] = None,
@@ -151,6 +158,8 @@ def launch(  # noqa: PLR0913 - one parameter per flag
             "duplicates": duplicates,
             "job.workers": workers_per_object,
             "job.instructions": instructions,
+            "job.gold": gold,
+            "job.gold-rate": gold_rate,
             "workers.kind": workers,
             "workers.truth": truth,
             "channels.forms": names(to),
@@ -218,7 +227,16 @@ def convert(  # noqa: PLR0913 - one parameter per flag
     keep_empty: Annotated[
         str, typer.Option(metavar="drop|validation", help="Where images without boxes go.")
     ] = "drop",
+    classes: Annotated[
+        str | None,
+        typer.Option(
+            metavar="NAME[,NAME...]", help="The classes in this order [default: as labelled]."
+        ),
+    ] = None,
     root: Root = None,
+    backend: Backend = None,
+    profile: Profile = None,
+    region: Region = None,
     settings_file: SettingsFile = None,
     set_: Set = None,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Print the plan only.")] = False,
@@ -231,7 +249,7 @@ def convert(  # noqa: PLR0913 - one parameter per flag
         settings_file,
         set_,
         {
-            "store.root": root,
+            **where(root, backend, profile, region),
             "channels.forms": names(to),
             "channels.out": out,
             "channels.validation": validation,
@@ -243,6 +261,7 @@ def convert(  # noqa: PLR0913 - one parameter per flag
         attribute=attribute,
         on_bad_line=on_bad_line,
         keep_empty=keep_empty,
+        classes=None if classes is None else tuple(names(classes) or ()),
         dry_run=dry_run,
         as_json=as_json,
     )

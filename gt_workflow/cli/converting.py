@@ -20,6 +20,7 @@ def convert(
     attribute: str | None,
     on_bad_line: Any,
     keep_empty: Any,
+    classes: tuple[str, ...] | None,
     dry_run: bool,
     as_json: bool,
 ) -> None:
@@ -42,6 +43,7 @@ def convert(
                 salt=settings.channels.salt,
                 on_bad_line=on_bad_line,
                 keep_empty=keep_empty,
+                classes=classes,
             ),
             storage=wired.storage,
             progress=narrator,
