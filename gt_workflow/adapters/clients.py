@@ -77,6 +77,7 @@ def account_of(clients: Clients) -> str:
 
 def _client(clients: Clients, service: str) -> Any:
     from gt_workflow.adapters.aws import client_config
+    from gt_workflow.adapters.whole_answers import demand_whole
 
     keys: dict[str, Any] = {}
     if clients.access_key is not None:
@@ -85,13 +86,15 @@ def _client(clients: Clients, service: str) -> Any:
             "aws_secret_access_key": clients.secret_key,
         }
     own: dict[str, Any] = {} if clients.endpoint is None else {"proxies": {}}
-    return _session(clients.profile).client(
+    client = _session(clients.profile).client(
         service,
         region_name=clients.region,
         endpoint_url=clients.endpoint,
         config=client_config(**own),
         **keys,
     )
+    demand_whole(client)
+    return client
 
 
 def _session(profile: str) -> Any:

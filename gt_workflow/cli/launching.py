@@ -256,6 +256,7 @@ def _follow(  # noqa: PLR0917 - the ports of a launch
             ground_truth=running.ground_truth,
             clock=wired.clock,
             told=told,
+            said=show.note,
             longest=2.0 if running.address else 60.0,
         )
 
