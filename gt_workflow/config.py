@@ -66,6 +66,8 @@ class Job(_Section, frozen=True):
     kms_key: str = ""  # encrypts the output; empty: the bucket's own way
     max_human_labeled: int = 0  # stop after so many objects; 0: no limit
     max_percentage: int = 0  # stop after this share of the objects; 0: no limit
+    gold: str = ""  # a manifest of images with known boxes, mixed in; our own service only
+    gold_rate: float = 0.1  # the share of a worker's tasks that are gold
     price: str = ""  # US dollars a task; for the public work team alone
     content_classifiers: tuple[str, ...] = ()
 

@@ -49,6 +49,8 @@ _FLAGS = {
     "duplicates": "--duplicates",
     "job.workers": "--workers-per-object",
     "job.instructions": "--instructions",
+    "job.gold": "--gold",
+    "job.gold-rate": "--gold-rate",
     "workers.kind": "--workers",
     "workers.truth": "--truth",
     "channels.forms": "--to",

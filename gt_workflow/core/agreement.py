@@ -18,7 +18,12 @@ Named: TypeAlias = tuple[str, Box]  # a class's name, and where
 
 def matches(drawn: Sequence[Named], label: Sequence[Named]) -> list[float]:
     """Return the IoU of every matched pair, best first; neither list's order matters."""
-    pairs = sorted(
+    return [overlap for overlap, _, _ in pairs(drawn, label)]
+
+
+def pairs(drawn: Sequence[Named], label: Sequence[Named]) -> list[tuple[float, int, int]]:
+    """Return every matched pair, best first: its IoU, and where the two stand in their lists."""
+    candidates = sorted(
         (
             (overlap, one, other)
             for one, (name, box) in enumerate(drawn)
@@ -29,9 +34,9 @@ def matches(drawn: Sequence[Named], label: Sequence[Named]) -> list[float]:
     )
     free_drawn, free_label = set(range(len(drawn))), set(range(len(label)))
     found = []
-    for overlap, one, other in pairs:
+    for overlap, one, other in candidates:
         if one in free_drawn and other in free_label:
             free_drawn.remove(one)
             free_label.remove(other)
-            found.append(overlap)
+            found.append((overlap, one, other))
     return found

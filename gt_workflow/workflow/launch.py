@@ -17,7 +17,7 @@ from itertools import islice
 from typing import Any, Final
 
 from gt_workflow.config import Settings
-from gt_workflow.core import limits
+from gt_workflow.core import gold, limits
 from gt_workflow.core.cost import Cost, dollars, estimate, parse_tiers
 from gt_workflow.core.manifest import split_lines
 from gt_workflow.core.markup import Html
@@ -25,7 +25,7 @@ from gt_workflow.errors import AlreadyExistsError, NotFoundError, StorageError, 
 from gt_workflow.ports import Engine, Folders, GroundTruth, Images, Progress, Storage
 from gt_workflow.workflow import ingest, specify, templates
 from gt_workflow.workflow.follow import Snapshot
-from gt_workflow.workflow.specify import Place, job_spec, refuse
+from gt_workflow.workflow.specify import GOLD_FILE, Place, job_spec, refuse
 
 _COUNTS: Final = ("human", "machine", "failed", "left")
 MOST_JOBS: Final = 10  # of one launch: the plan is held in memory
@@ -64,6 +64,7 @@ class LaunchPlan:
     channels_uri: str
     cost: Cost
     warnings: tuple[str, ...]
+    gold: bytes = b""  # the gold manifest, checked
 
     @property
     def request(self) -> Mapping[str, Any]:
@@ -123,7 +124,8 @@ def plan(
         progress=progress,
     )
     template = templates.render("label", header=settings.job.title, instructions=instructions)
-    name = _name(settings, seen.digest, template)
+    questions = _gold(settings, storage)
+    name = _name(settings, seen.digest, template, questions)
     job = f"{place.base}jobs/{name}/"
     files = replace(seen.settings, manifest=f"{job}input.manifest", report=f"{job}ingest.json")
     jobs = tuple(_jobs(settings, len(seen.photographs), name=name, job=job, place=place))
@@ -144,6 +146,7 @@ def plan(
         channels_uri=settings.channels.out or f"{place.base}channels/{name}",
         cost=_cost(settings, len(seen.photographs)),
         warnings=(*(problem.message for problem in doubts), *_too_few(seen)),
+        gold=questions,
     )
 
 
@@ -171,6 +174,8 @@ def run(
     )
     _put(storage, planned.labels_uri, planned.labels)
     _put(storage, planned.template_uri, planned.template.encode())
+    if planned.gold:
+        _put(storage, f"{planned.record_uri.rpartition('/')[0]}/{GOLD_FILE}", planned.gold)
     if len(planned.jobs) > 1:
         _share_out(planned, storage)
     record = {
@@ -318,7 +323,19 @@ def _cost(settings: Settings, objects: int) -> Cost:
     )
 
 
-def _name(settings: Settings, digest: str, template: str) -> str:
+def _gold(settings: Settings, storage: Storage) -> bytes:
+    """Read and check the gold questions, if the settings name any; `DataError` for a bad line."""
+    uri = settings.job.gold
+    if not uri:
+        return b""
+    with closing(storage.open(uri)) as file:
+        lines = list(split_lines(file, uri=uri))
+    for _ in gold.questions(lines, uri=uri, labels=settings.labels):
+        pass
+    return b"".join(line + b"\n" for line in lines)
+
+
+def _name(settings: Settings, digest: str, template: str, questions: bytes) -> str:
     """Name the job from everything that makes it this job and no other."""
     identity: dict[str, Any] = {
         "photographs": digest,
@@ -333,6 +350,9 @@ def _name(settings: Settings, digest: str, template: str) -> str:
     }
     if settings.auto_label.enabled:
         identity["auto-label"] = True
+    if questions:
+        shown = hashlib.sha256(questions).hexdigest()
+        identity["gold"] = [shown, settings.job.gold_rate]
     short = hashlib.sha256(json.dumps(identity, sort_keys=True).encode()).hexdigest()[:10]
     source = settings.photographs.rstrip("/").rpartition("/")[2]
     slug = re.sub(r"[^a-zA-Z0-9]+", "-", settings.name or source).strip("-")

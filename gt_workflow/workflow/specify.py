@@ -11,12 +11,13 @@ from types import MappingProxyType
 from typing import Any, Final
 
 from gt_workflow.config import Job, Settings
-from gt_workflow.core import limits
+from gt_workflow.core import gold, limits
 from gt_workflow.core.cost import dollars
 from gt_workflow.core.requests import AutoLabel, JobSpec, create_labeling_job
 from gt_workflow.errors import UsageError
 
 MODEL_PREFIX: Final = "arn:"
+GOLD_FILE: Final = "gold.manifest"  # in the folder of the launch's own files
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,7 +63,7 @@ def job_spec(settings: Settings, *, name: str, manifest: str, job: str, place: P
         max_human_labeled=chosen.max_human_labeled or None,
         max_percentage=chosen.max_percentage or None,
         output_kms_key=chosen.kms_key or None,
-        tags=tuple(_tags(chosen.tags)),
+        tags=(*_tags(chosen.tags), *_gold_tags(settings, job)),
         price=dollars(chosen.price, setting="job.price") if chosen.price else None,
         content_classifiers=chosen.content_classifiers,
         auto_label=_auto_label(settings),
@@ -152,6 +153,22 @@ def _auto_label(settings: Settings) -> AutoLabel | None:
         subnets=chosen.subnets,
         security_groups=chosen.security_groups,
     )
+
+
+def _gold_tags(settings: Settings, job: str) -> list[tuple[str, str]]:
+    """Name the job's gold questions where our service looks for them, see `core.gold`."""
+    if not settings.job.gold:
+        return []
+    if settings.backend == "aws":
+        raise UsageError(
+            "gold questions are shown by our own service alone, not by an account's Ground Truth; "
+            "leave --gold (job.gold) out"
+        )
+    try:
+        rate = gold.rate_of(str(settings.job.gold_rate))
+    except ValueError as error:
+        raise UsageError(f"--gold-rate (job.gold-rate): {error}") from None
+    return [(gold.URI_TAG, f"{job}{GOLD_FILE}"), (gold.RATE_TAG, f"{rate:g}")]
 
 
 def _tags(written: tuple[str, ...]) -> list[tuple[str, str]]:

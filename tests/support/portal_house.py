@@ -118,6 +118,7 @@ class House:
         team: str = TEAM,
         title: str = "Box the cats",
         description: str = "Tight boxes.",
+        tags: tuple[tuple[str, str], ...] = (),
     ) -> str:
         base = f"s3://bucket/{name}"
         keys = keys or tuple(f"photo {index}.jpg" for index in range(objects))
@@ -148,6 +149,7 @@ class House:
             description=description,
             workers_per_object=workers,
             task_time_limit=LEASE,
+            tags=tags,
         )
         arn = self.jobs.create(region=REGION, account=ACCOUNT, request=create_labeling_job(spec))
         self.settle()
@@ -186,8 +188,10 @@ class House:
         assert reply.status == 200, reply
         return reply.json()["task"]
 
-    def submit(self, token: str, task_id: str, answer: Any, **more: Any) -> Reply:
-        path = f"/_/api/tasks/{task_id}/submit"
+    def submit(
+        self, token: str, task_id: str, answer: Any, *, query: str = "", **more: Any
+    ) -> Reply:
+        path = f"/_/api/tasks/{task_id}/submit{query}"
         return self.call("POST", path, token=token, body=answer, **more)
 
     def close(self) -> None:

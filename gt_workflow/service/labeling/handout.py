@@ -20,6 +20,7 @@ from gt_workflow.ports import Clock, Storage
 from gt_workflow.service.faults import conflict, invalid
 from gt_workflow.service.labeling import answers, consolidation, ledger, places, states
 from gt_workflow.service.labeling.batches import next_batch
+from gt_workflow.service.labeling.gold import Gold
 from gt_workflow.service.labeling.images import UnusableImageError, measure
 from gt_workflow.service.labeling.records import (
     MAX_FAILURE_REASON,
@@ -74,6 +75,9 @@ class Handout:
         self._clock = clock
         self._new_id = new_id
         self._read_size = read_size
+        self._gold = Gold(
+            store=store, storage=storage, clock=clock, new_id=new_id, read_size=read_size
+        )
 
     def offers(self, worker_id: str) -> list[Offer]:
         """Return the jobs in progress of the worker's teams, oldest first."""
@@ -101,10 +105,16 @@ class Handout:
         now = self._now()
         with self._store.write() as connection:
             _check_room(connection, worker_id, now)
+            counted = False
             for _ in range(MOST_IMAGES):
                 found = _next(connection, worker_id, job_arn, now)
                 if found is None:
                     return None
+                if found.job.request.gold_uri is not None and not counted:
+                    counted = True
+                    question = self._gold.next(connection, found.job, worker_id, now)
+                    if question is not None:
+                        return question
                 size = found.size or self._measure(connection, found, now)
                 if size is not None:
                     task_id = self._new_id()
@@ -116,18 +126,31 @@ class Handout:
         with self._store.read() as connection:
             rows = _HELD.all(connection, worker=worker_id, now=self._now())
             known = {row.job_id: read_job(connection, row.job_id) for row in rows}
-        return [
+            questions = list(self._gold.held(connection, worker_id, self._now()))
+        found = [
             places.task(known[row.job_id], row) for row in rows if known[row.job_id].takes_answers
         ]
+        return sorted([*found, *questions], key=lambda task: task.accepted) if questions else found
 
     def task(self, worker_id: str, task_id: str) -> Task:
         """Return one task that the worker holds."""
-        with self._store.read() as connection:
-            place, job = places.own(connection, worker_id, task_id)
+        try:
+            with self._store.read() as connection:
+                place, job = places.own(connection, worker_id, task_id)
+        except places.UnknownTaskError:
+            return self._gold.task(worker_id, task_id)
         places.check_live(place, job, self._now())
         return places.task(job, place)
 
-    def submit(self, worker_id: str, task_id: str, answer: object) -> None:
+    def submit(self, worker_id: str, task_id: str, answer: object) -> dict[str, Any] | None:
+        """Store a worker's answer; return the feedback, if it was a gold question."""
+        try:
+            self._submit(worker_id, task_id, answer)
+        except places.UnknownTaskError:
+            return self._gold.submit(worker_id, task_id, answer)
+        return None
+
+    def _submit(self, worker_id: str, task_id: str, answer: object) -> None:
         """Store a worker's answer, and with the object's last one its label."""
         now = self._now()
         stored = False
@@ -177,7 +200,7 @@ class Handout:
 
     def give_back(self, worker_id: str, task_id: str) -> None:
         """Return a task unanswered."""
-        self._end(worker_id, task_id, "returned", None)
+        self._end_any(worker_id, task_id, "returned", None)
 
     def decline(self, worker_id: str, task_id: str, reason: str) -> None:
         """Refuse a task for good."""
@@ -185,7 +208,15 @@ class Handout:
             raise invalid(
                 f"The reason has {len(reason)} characters; {MAX_REASON_CHARACTERS} are allowed"
             )
-        self._end(worker_id, task_id, "declined", reason)
+        self._end_any(worker_id, task_id, "declined", reason)
+
+    def _end_any(
+        self, worker_id: str, task_id: str, end: ledger.TaskEnd, reason: str | None
+    ) -> None:
+        try:
+            self._end(worker_id, task_id, end, reason)
+        except places.UnknownTaskError:
+            self._gold.end(worker_id, task_id, end)
 
     def _end(self, worker_id: str, task_id: str, end: ledger.TaskEnd, reason: str | None) -> None:
         now = self._now()

@@ -15,12 +15,13 @@ from typing import Any, BinaryIO, Final
 import msgspec
 from sqlalchemy import delete, insert, select, update
 
+from gt_workflow.core.described import audited_attribute
 from gt_workflow.core.json_lines import explain, members, split_lines
 from gt_workflow.core.labels import MAX_CATEGORY_FILE_BYTES, parse_label_category_file
 from gt_workflow.core.objects import MAX_OBJECTS, check_manifest_line, check_object_count
 from gt_workflow.errors import DataError
 from gt_workflow.ports import Clock, Storage
-from gt_workflow.service.labeling import audit, states
+from gt_workflow.service.labeling import audit, gold, states
 from gt_workflow.service.labeling.records import Job, move, read_job
 from gt_workflow.service.store import Store, jobs, objects
 
@@ -70,6 +71,8 @@ class Intake:
             self._insert(rows)
         for problem in check_object_count(seen):
             raise DataError(problem.message, uri=uri)
+        with self._store.write() as connection:
+            gold.load(connection, job, self._storage, labels)
         self._begin(job, labels=labels, audited=audited, total=total, failed=failed)
 
     def forget(self, job: Job) -> Iterator[None]:
@@ -119,7 +122,7 @@ class Intake:
         template = self._read(job.request.human.ui["UiTemplateS3Uri"], MAX_TEMPLATE_BYTES)
         if job.kind == "label":
             return None
-        return audit.attribute_in(template.decode(errors="replace"), own=job.attribute)
+        return audited_attribute(template.decode(errors="replace"), own=job.attribute)
 
     def _read(self, uri: str, limit: int) -> bytes:
         with self._storage.open(uri) as file:

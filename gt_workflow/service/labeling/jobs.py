@@ -249,14 +249,16 @@ class Jobs:
         """
         return self._handout.task(worker_id, task_id)
 
-    def submit(self, worker_id: str, task_id: str, answer: object) -> None:
+    def submit(self, worker_id: str, task_id: str, answer: object) -> dict[str, Any] | None:
         """Accept the worker's answer (decoded JSON) for good; with the last one, the label.
+
+        Returns what `core.gold.feedback` says if the task was a gold question, else None.
 
         Refused as `task` refuses, and as invalid if `answers.check` finds fault; then the task
         stays the worker's. The same answer again, byte order of members aside, is taken as a
         repetition of a request whose acknowledgement was lost, and changes nothing.
         """
-        self._handout.submit(worker_id, task_id, answer)
+        return self._handout.submit(worker_id, task_id, answer)
 
     def give_back(self, worker_id: str, task_id: str) -> None:
         """Return a task unanswered; others are handed the object, and this worker last."""

@@ -9,20 +9,28 @@ from sqlalchemy import Connection, Row, Select, bindparam, select
 
 from gt_workflow.core.boxes import Box
 from gt_workflow.core.consolidate import LabelledBox
-from gt_workflow.service.faults import conflict, forbidden, not_found
+from gt_workflow.service.faults import Fault, conflict, forbidden
 from gt_workflow.service.labeling import audit
 from gt_workflow.service.labeling.images import source_ref
 from gt_workflow.service.labeling.records import Job, Task, moment, read_job
 from gt_workflow.service.prepared import Prepared
 from gt_workflow.service.store import objects, tasks
 
-_ENDED: Final = {
+ENDED: Final = {
     "submitted": "You have submitted an answer to this task already",
     "returned": "You have returned this task",
     "declined": "You have declined this task",
     "expired": "The time for this task is over",
     "withdrawn": "The labeling job takes no more answers",
 }
+
+
+class UnknownTaskError(Fault):
+    """There is no task of this id among the job's own; perhaps it is a gold question's."""
+
+    def __init__(self) -> None:
+        """Say no more than that."""
+        super().__init__("ResourceNotFound", "There is no such task")
 
 
 def query() -> Select[Any]:
@@ -53,7 +61,7 @@ def own(connection: Connection, worker_id: str, task_id: str) -> tuple[Row[Any],
     """Return a worker's own task, live or not, and its job; another's is a `Fault`."""
     place = _ONE.first(connection, task=task_id)
     if place is None:
-        raise not_found("There is no such task")
+        raise UnknownTaskError
     if place.worker_id != worker_id:
         raise forbidden("The task is another worker's")
     return place, read_job(connection, place.job_id)
@@ -62,18 +70,18 @@ def own(connection: Connection, worker_id: str, task_id: str) -> tuple[Row[Any],
 def check_live(place: Row[Any], job: Job, now: float) -> None:
     """Refuse to go on with a task that is not the worker's any more."""
     if place.state != "leased":
-        raise conflict(_ENDED[place.state])
+        raise conflict(ENDED[place.state])
     check_takes_answers(job)
     if place.lease_until <= now:
-        raise conflict(_ENDED["expired"])
+        raise conflict(ENDED["expired"])
     if place.object_state != "active":
-        raise conflict(_ENDED["withdrawn"])
+        raise conflict(ENDED["withdrawn"])
 
 
 def check_takes_answers(job: Job) -> None:
     """Refuse to go on with a job that is stopping or at its end."""
     if not job.takes_answers:
-        raise conflict(_ENDED["withdrawn"])
+        raise conflict(ENDED["withdrawn"])
 
 
 @dataclass(frozen=True, slots=True)

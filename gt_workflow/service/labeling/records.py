@@ -15,6 +15,7 @@ from typing import Any, Literal
 import msgspec
 from sqlalchemy import Connection, Row, Select, bindparam, select, update
 
+from gt_workflow.core import gold
 from gt_workflow.service.labeling import states
 from gt_workflow.service.prepared import Prepared
 from gt_workflow.service.store import jobs
@@ -115,6 +116,11 @@ class _Stopping(msgspec.Struct, frozen=True):
     )
 
 
+class _Tag(msgspec.Struct, frozen=True):
+    key: str = msgspec.field(name="Key")
+    value: str = msgspec.field(name="Value", default="")
+
+
 class Request(msgspec.Struct, frozen=True):
     """What the service reads of a CreateLabelingJob request; the rest is only handed back."""
 
@@ -125,6 +131,23 @@ class Request(msgspec.Struct, frozen=True):
     human: _HumanTask = msgspec.field(name="HumanTaskConfig")
     labels_uri: str | None = msgspec.field(name="LabelCategoryConfigS3Uri", default=None)
     stopping: _Stopping = msgspec.field(name="StoppingConditions", default=_Stopping())
+    tags: tuple[_Tag, ...] = msgspec.field(name="Tags", default=())
+
+    @property
+    def gold_uri(self) -> str | None:
+        """Where the job's gold questions are, see `core.gold`; None if it has none."""
+        return self._tag(gold.URI_TAG)
+
+    @property
+    def gold_rate(self) -> float:
+        """The share of a worker's tasks that are gold; what is no rate is the default."""
+        try:
+            return gold.rate_of(self._tag(gold.RATE_TAG) or "")
+        except ValueError:
+            return gold.DEFAULT_RATE
+
+    def _tag(self, key: str) -> str | None:
+        return next((tag.value for tag in self.tags if tag.key == key), None)
 
 
 _labels = msgspec.json.Decoder(tuple[str, ...])

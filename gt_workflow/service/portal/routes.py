@@ -185,8 +185,10 @@ class _TaskApi:
         return {"task": self._task_json(call.worker, task)}
 
     def _submit(self, call: _Call) -> dict[str, Any]:
-        self._jobs.submit(call.worker.id, call.task_id, call.body)
-        done = {"id": call.task_id, "state": "submitted"}
+        gold = self._jobs.submit(call.worker.id, call.task_id, call.body)
+        done: dict[str, Any] = {"id": call.task_id, "state": "submitted"}
+        if gold is not None:
+            done["gold"] = gold
         return done if call.then is None else {**done, "task": self._next(call, call.then)}
 
     def _next(self, call: _Call, then: str) -> dict[str, Any] | None:
