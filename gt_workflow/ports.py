@@ -11,6 +11,8 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, BinaryIO, Generic, Literal, Protocol, TypeAlias, TypeVar
 
+from gt_workflow.core.variants import Recipe
+
 T = TypeVar("T")
 R = TypeVar("R")
 
@@ -149,6 +151,42 @@ class Folders(Protocol):
         """Return the first `limit` bytes of a regular file, without ever waiting for a writer.
 
         Raises `StorageError`: gone, not allowed, no regular file, changed meanwhile.
+        """
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class Look:
+    """How variants are written: `fill` is RGB, for what a turn leaves open.
+
+    None keeps the source's JPEG quality (1 to 100) and chroma ("4:4:4", "4:2:2" or "4:2:0").
+    With `lossless` flips, right angles and crops move a JPEG's blocks where its grid allows it.
+    """
+
+    fill: tuple[int, int, int] = (0, 0, 0)
+    quality: int | None = None
+    chroma: str | None = None
+    lossless: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Rendered:
+    """A variant as a file: its `format`, "JPEG" or "PNG", and `how` it was made, in one word."""
+
+    data: bytes
+    format: str
+    how: str
+
+
+class Warper(Protocol):
+    """Makes variants; can be pickled, and gives the same bytes wherever it runs."""
+
+    def render(
+        self, data: bytes, recipes: Sequence[Recipe], *, look: Look, uri: str
+    ) -> Iterator[Rendered]:
+        """Yield the variants of a JPEG or PNG, in order; it is decoded once.
+
+        Raises `DataError`, with `uri` for its place: no such image, damaged, not upright.
         """
         ...
 

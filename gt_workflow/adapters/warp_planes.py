@@ -1,0 +1,152 @@
+"""Geometry and tone on a JPEG's planes, by OpenCV: colours are never converted.
+
+A chroma sample sits in the middle of the luma samples it stands for, so that on the edges of
+pixels a chroma plane is the same picture at another scale; only on odd sizes does a flip move its
+samples between the old ones, and they are interpolated there.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Final
+
+import cv2
+import numpy as np
+
+from gt_workflow.adapters.warp_turbo import FACTORS, GRAY
+from gt_workflow.core.variants import Geometry, Recipe
+
+if TYPE_CHECKING:
+    from gt_workflow.adapters.warp_turbo import Plane
+
+# Parallel work is for processes: OpenCV's own threads would only get in their way.
+cv2.setNumThreads(1)
+
+LONGEST_SIDE: Final = 32_766  # OpenCV counts pixels of a warp in 16 bits
+_NOISE: Final = 255 / 6**0.5  # standard deviation of the sum of two even bytes
+_MOVES: Final[dict[tuple[float, ...], Any]] = {
+    (-1, 0, 0, 1): lambda plane: cv2.flip(plane, 1),
+    (1, 0, 0, -1): lambda plane: cv2.flip(plane, 0),
+    (-1, 0, 0, -1): lambda plane: cv2.flip(plane, -1),
+    (0, 1, -1, 0): lambda plane: cv2.rotate(plane, cv2.ROTATE_90_COUNTERCLOCKWISE),
+    (0, -1, 1, 0): lambda plane: cv2.rotate(plane, cv2.ROTATE_90_CLOCKWISE),
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Picture:
+    """Decoded planes of a raster; `sampling` is TJSAMP."""
+
+    planes: Sequence[Plane]
+    width: int
+    height: int
+    sampling: int
+
+
+def vary(
+    picture: Picture, recipe: Recipe, *, sampling: int, fill: tuple[int, int, int]
+) -> list[Plane]:
+    """Return the planes of a variant, with this chroma subsampling; `fill` is RGB."""
+    if picture.sampling == GRAY:
+        sampling = GRAY
+    grounds = _ycc(fill)
+    made = []
+    for index, plane in enumerate(picture.planes):
+        chroma = index > 0
+        source = FACTORS[picture.sampling] if chroma else (1, 1)
+        target = FACTORS[sampling] if chroma else (1, 1)
+        seen = plane if chroma else plane[: picture.height, : picture.width]
+        whole = picture.width % source[0] == 0 and picture.height % source[1] == 0
+        moved = _moved(seen, recipe.geometry, source, target, whole=whole, ground=grounds[index])
+        made.append(_toned(moved, recipe, target, chroma=chroma))
+    made[0] = _padded(made[0], FACTORS[sampling])
+    return made
+
+
+def _moved(
+    plane: Plane,
+    to: Geometry,
+    source: tuple[int, int],
+    target: tuple[int, int],
+    *,
+    whole: bool,
+    ground: float,
+) -> Plane:
+    """Return a plane in its new place; `source`, `target`: luma samples per sample, before, after.
+
+    `whole` tells whether the plane ends where the raster does.
+    """
+    size = -(-to.width // target[0]), -(-to.height // target[1])
+    turned = to.a == 0.0
+    alike = target == (source[::-1] if turned else source)
+    left, top = -to.c / target[0], -to.f / target[1]
+    move = _MOVES.get((to.a, to.b, to.d, to.e))
+    if to.rigid and alike and move and whole:
+        return np.ascontiguousarray(move(plane))
+    if to.rigid and alike and move is None and left == int(left) and top == int(top):
+        across, down = int(left), int(top)
+        return np.ascontiguousarray(plane[down : down + size[1], across : across + size[0]])
+    matrix = _between_centres(to, source, target)
+    if to.rigid:
+        how: dict[str, Any] = {"flags": cv2.INTER_CUBIC, "borderMode": cv2.BORDER_REPLICATE}
+        if not alike:  # the mean of what a sample is to stand for
+            how["flags"] = cv2.INTER_LINEAR
+    else:
+        how = {"flags": cv2.INTER_LINEAR, "borderValue": ground}
+    return np.asarray(cv2.warpAffine(plane, matrix, size, **how), np.uint8)
+
+
+def _between_centres(to: Geometry, source: tuple[int, int], target: tuple[int, int]) -> Any:
+    """Return the geometry for OpenCV: samples of a plane, counted at their middles."""
+    (sx, sy), (tx, ty) = source, target
+    a, b, d, e = to.a * sx / tx, to.b * sy / tx, to.d * sx / ty, to.e * sy / ty
+    c, f = to.c / tx, to.f / ty
+    return np.array(
+        [[a, b, c + (a + b) / 2 - 0.5], [d, e, f + (d + e) / 2 - 0.5]],
+        np.float64,
+    )
+
+
+def _toned(plane: Plane, recipe: Recipe, factors: tuple[int, int], *, chroma: bool) -> Plane:
+    if recipe.blur:
+        across, down = recipe.blur / factors[0], recipe.blur / factors[1]
+        plane = np.asarray(cv2.GaussianBlur(plane, (0, 0), across, sigmaY=down), np.uint8)
+    offset = 0.0 if chroma else recipe.brightness
+    if recipe.contrast != 1.0 or offset:
+        levels = np.arange(256, dtype=np.float64)
+        table = np.clip(np.rint((levels - 128) * recipe.contrast + 128 + offset), 0, 255)
+        plane = np.asarray(cv2.LUT(plane, table.astype(np.uint8)), np.uint8)
+    if recipe.noise and not chroma:
+        plane = np.clip(plane + _noise(recipe, plane.shape), 0, 255).astype(np.uint8)
+    return plane
+
+
+def _noise(recipe: Recipe, shape: tuple[int, ...]) -> Any:
+    """Return noise that depends on its seed alone, in any version of any library."""
+    count = shape[0] * shape[1]
+    drawn = np.frombuffer(noise_bytes(recipe.noise_seed, 2 * count), np.uint8).astype(np.int16)
+    both = (drawn[:count] + drawn[count:] - 255).reshape(shape)
+    return np.rint(both * (recipe.noise / _NOISE)).astype(np.int16)
+
+
+def noise_bytes(seed: int, count: int) -> bytes:
+    """Return even bytes of chance."""
+    return hashlib.shake_128(b"noise %d" % seed).digest(count)
+
+
+def _padded(luma: Plane, factors: tuple[int, int]) -> Plane:
+    """Repeat the last row and column until every chroma sample has all its luma samples."""
+    down, across = -luma.shape[0] % factors[1], -luma.shape[1] % factors[0]
+    if not (down or across):
+        return luma
+    padded = cv2.copyMakeBorder(luma, 0, down, 0, across, cv2.BORDER_REPLICATE)
+    return np.asarray(padded, np.uint8)
+
+
+def _ycc(rgb: tuple[int, int, int]) -> tuple[float, float, float]:
+    """Return a colour as JFIF defines it."""
+    red, green, blue = rgb
+    luma = 0.299 * red + 0.587 * green + 0.114 * blue
+    return luma, 128 + (blue - luma) / 1.772, 128 + (red - luma) / 1.402
