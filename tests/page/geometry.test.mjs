@@ -79,6 +79,20 @@ test("an edge dragged over the opposite one turns the box over", () => {
   assert.deepEqual(g.resized(box(100, 100, 50, 40), "se", -80, -60, raster), box(70, 80, 30, 20));
 });
 
+test("a key's step ends where a box has its smallest size", () => {
+  const start = box(100, 100, 50, 40);
+  assert.deepEqual(g.stretched(start, "se", -80, -10, raster), box(100, 100, 2, 30));
+  assert.deepEqual(g.stretched(start, "nw", 80, 99, raster), box(148, 138, 2, 2));
+  assert.deepEqual(g.stretched(start, "ne", 10, -10, raster), box(100, 90, 60, 50));
+  assert.deepEqual(g.stretched(start, "sw", -999, 999, raster), box(0, 100, 150, 380));
+  assert.deepEqual(g.stretched(box(9, 9, 1, 1), "se", -1, -1, raster), box(9, 9, 2, 2));
+});
+
+test("two fingers have a middle and a distance, never none", () => {
+  assert.deepEqual(g.pinched({ x: 0, y: 0 }, { x: 6, y: 8 }), { x: 3, y: 4, distance: 10 });
+  assert.equal(g.pinched({ x: 1, y: 1 }, { x: 1, y: 1 }).distance, 1);
+});
+
 test("the nearest handle is found within reach", () => {
   const target = box(100, 100, 50, 40);
   assert.equal(g.handleAt(target, { x: 98, y: 103 }, 6), "nw");

@@ -102,6 +102,16 @@ test("nothing to label can be said only where nothing is drawn", () => {
   assert.equal(drawing.toggleNothing(), false);
 });
 
+test("a box for the keyboard comes selected, under the label in use", () => {
+  const drawing = fresh();
+  drawing.choose("dog");
+  drawing.place(box(5));
+  assert.equal(drawing.selected, 0);
+  assert.equal(drawing.boxes[0].label, "dog");
+  drawing.undo();
+  assert.deepEqual(drawing.boxes, []);
+});
+
 test("the answer has Ground Truth's form", () => {
   const drawing = fresh();
   drawing.add(box(5));

@@ -41,8 +41,18 @@ export class Frame {
   show(since = null) {
     this.element.inert = false;
     this.element.classList.add("current");
-    this.element.focus();
+    this.focus();
+    this.ready.then(() => {
+      // What was focused while the frame was still loading is the empty document before.
+      if (document.activeElement === this.element) this.element.blur();
+      this.focus();
+    });
     this.tell("shown", { since });
+  }
+
+  /** Give the frame the keys, unless the worker is asked something. */
+  focus() {
+    if (document.querySelector("dialog[open]") === null) this.element.focus();
   }
 
   close() {

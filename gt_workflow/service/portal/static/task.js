@@ -225,7 +225,7 @@ export function taskView(app, { api, worker, task, held = [], refused, say, home
 
   // Keys belong to the frame, whatever was clicked around it.
   const keyDown = ({ target }) => {
-    if (target === document.body && !over) current.element.focus();
+    if (target === document.body && !over) current.focus();
   };
 
   app.append(

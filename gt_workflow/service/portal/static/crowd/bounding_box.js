@@ -2,7 +2,7 @@
 
 import { button, colour, h, key } from "../dom.js";
 import { boxes, names } from "./answer.js";
-import { HANDLES, moved, resized } from "./geometry.js";
+import { HANDLES, moved, stretched } from "./geometry.js";
 import { ImageWork } from "./image_work.js";
 
 const ARROWS = { ArrowLeft: [-1, 0], ArrowRight: [1, 0], ArrowUp: [0, -1], ArrowDown: [0, 1] };
@@ -113,7 +113,7 @@ export class CrowdBoundingBox extends ImageWork {
     if (box === undefined) return;
     const [x, y] = ARROWS[event.key].map((way) => way * (event.shiftKey ? 10 : 1));
     const changed = command
-      ? resized(box, this.editor.corner, x, y, drawing.raster)
+      ? stretched(box, this.editor.corner, x, y, drawing.raster)
       : moved(box, x, y, drawing.raster);
     drawing.replace(drawing.selected, changed, command ? "size" : "nudge");
   }

@@ -64,6 +64,16 @@ export function resized(box, handle, dx, dy, raster) {
   return { ...box, left, top, width, height };
 }
 
+/** The same for steps of a key: an edge stops before the opposite one and does not cross it. */
+export function stretched(box, handle, dx, dy, raster) {
+  const short = (size, step, low, high) => {
+    const room = Math.max(size - MIN_SIDE, 0);
+    if (handle.includes(low)) return Math.min(step, room);
+    return handle.includes(high) ? Math.max(step, -room) : 0;
+  };
+  return resized(box, handle, short(box.width, dx, "w", "e"), short(box.height, dy, "n", "s"), raster);
+}
+
 /** Where a handle stands on its box. */
 export function handlePoint(box, handle) {
   const fraction = (low, high) =>

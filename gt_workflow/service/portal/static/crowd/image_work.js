@@ -5,7 +5,7 @@ import { button, h, key } from "../dom.js";
 import { Editor } from "./editor.js";
 import { LiteralError, read } from "./literal.js";
 import { Drawing } from "./model.js";
-import { listen, task, tell } from "./page.js";
+import { listen, started, task, tell } from "./page.js";
 
 const KEYS = "1234567890";
 const STYLE = new URL("./work.css", import.meta.url).href;
@@ -110,6 +110,8 @@ export class ImageWork extends HTMLElement {
     } catch {
       throw new TypeError("the image cannot be shown");
     }
+    // Who sees the image may draw at once: what was drawn before has to be there by then.
+    if (this.form) await started;
     if (round !== this.#round) return;
     const raster = this.#raster(image, source);
     const given = told.given ?? [];

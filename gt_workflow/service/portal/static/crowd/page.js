@@ -25,3 +25,9 @@ addEventListener("message", ({ source, origin, data }) => {
   if (source !== parent || origin !== home) return;
   for (const act of listeners.get(data?.type) ?? []) act(data);
 });
+
+/** Resolves when the page has told what it keeps of this task: the draft, first of all. */
+export const started = new Promise((resolve) => {
+  if (parent === window) resolve();
+  else listen("start", resolve);
+});
