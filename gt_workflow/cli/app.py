@@ -16,6 +16,7 @@ import typer.core
 
 from gt_workflow import __version__
 from gt_workflow.cli import (
+    augment_commands,
     following_commands,
     preflight_commands,
     repair_commands,
@@ -181,6 +182,7 @@ def launch(  # noqa: PLR0913 - one parameter per flag
 
 
 # Where a command is registered is where `--help` lists it: in the order of the work.
+augment_commands.register(app)
 following_commands.register(app)
 
 

@@ -1,0 +1,108 @@
+"""A variant's manifest line: its photograph's, with the boxes where the variant has them.
+
+The line keeps every member of its photograph's (origin, name, metadata of jobs) but what it would
+be wrong to keep: labels of other jobs' boxes, which nobody moved. `variant` names what it was made
+from, how, and with which parameters. Numbers are rounded here, to a millionth of a pixel.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Mapping
+from typing import Any
+
+import msgspec
+
+from gt_workflow.core.json_lines import members, with_members
+from gt_workflow.core.label_schema import SUFFIX, box_attributes
+from gt_workflow.core.manifest import Record
+from gt_workflow.core.records import Label
+from gt_workflow.core.variant_boxes import Keeping, follow
+from gt_workflow.core.variants import Geometry, Variant
+
+VARIANT = "variant"
+"""The member of a manifest line that tells what an image was made from."""
+
+
+def provenance(variant: Variant, *, source_ref: str) -> dict[str, Any]:
+    """Return the `variant` member: whoever has it can make the image again."""
+    numbers = {key: _number(value) for key, value in variant.parameters.items()}
+    return {"of": source_ref, "name": variant.name, "kind": variant.kind, "parameters": numbers}
+
+
+def unlabelled(record: Record, variant: Variant, *, uri: str) -> bytes:
+    """Return the line of a variant of a photograph without labels."""
+    changes = {
+        "source-ref": uri,
+        "origin": record.origin,
+        VARIANT: provenance(variant, source_ref=record.source_ref),
+    }
+    return with_members(record.raw, changes)
+
+
+def labelled(
+    record: Record,
+    label: Label,
+    variant: Variant,
+    geometry: Geometry,
+    *,
+    uri: str,
+    keeping: Keeping,
+) -> tuple[bytes | None, Counter[str]]:
+    """Return the line of a variant of a labelled photograph, and counts of boxes.
+
+    There is no line if it would say that nothing is there where something may be: every box of
+    the photograph was lost.
+    """
+    attribute, metadata_key = label.attribute, label.attribute + SUFFIX
+    table = members(record.raw)
+    value: dict[str, Any] = msgspec.json.decode(table[attribute])
+    metadata: dict[str, Any] = msgspec.json.decode(table[metadata_key])
+    kept: dict[int, dict[str, Any]] = {}
+    for index, annotation in enumerate(label.annotations):
+        box = follow(
+            annotation.box, geometry, width=label.width, height=label.height, keeping=keeping
+        )
+        if box is not None:
+            edges = _edges(box.left, box.right, "left", "width")
+            edges |= _edges(box.top, box.bottom, "top", "height")
+            kept[index] = value["annotations"][index] | edges
+    lost = len(label.annotations) - len(kept)
+    counts = Counter({"boxes": len(kept), "boxes_left_out": lost})
+    if label.annotations and not kept:
+        return None, Counter({"boxes_left_out": lost, "variants_without_a_box_left": 1})
+    size = {"width": geometry.width, "height": geometry.height}
+    value |= {
+        "image_size": [value["image_size"][0] | size],
+        "annotations": list(kept.values()),
+    }
+    if "objects" in metadata:
+        metadata["objects"] = [metadata["objects"][index] for index in kept]
+    if "class-map" in metadata:
+        metadata["class-map"] = _classes(metadata["class-map"], list(kept.values()))
+    others = {name for names in box_attributes(table) for name in names} - {attribute}
+    changes = {
+        "source-ref": uri,
+        "origin": record.origin,
+        attribute: value,
+        metadata_key: metadata,
+        VARIANT: provenance(variant, source_ref=record.source_ref),
+    }
+    stale = [member for name in sorted(others) for member in (name, name + SUFFIX)]
+    return with_members(record.raw, changes, drop=stale), counts
+
+
+def _classes(names: Mapping[str, str], boxes: list[dict[str, Any]]) -> dict[str, str]:
+    """Return the class map of these boxes only, as Ground Truth writes it."""
+    used = {box["class_id"] for box in boxes}
+    return {key: name for key, name in names.items() if int(key) in used}
+
+
+def _edges(near: float, far: float, begin: str, length: str) -> dict[str, float]:
+    """Round both edges, so that a box that ends at the frame does not leave it."""
+    near, far = round(near, 6) + 0.0, round(far, 6)
+    return {begin: _number(near), length: _number(round(far - near, 6))}
+
+
+def _number(value: float) -> float:
+    return int(value) if value == int(value) else value
