@@ -10,6 +10,7 @@ import pytest
 from jobs_world import HEIGHT, WIDTH, World, answer
 
 from gt_workflow.core.boxes import Box
+from gt_workflow.core.described import audited_attribute
 from gt_workflow.service.faults import Fault
 from gt_workflow.service.labeling import audit
 
@@ -52,7 +53,7 @@ def boxes(*placed: tuple[int, float, float, float, float], **classes: str) -> di
     ],
 )
 def test_the_template_names_the_audited_attribute(template, attribute):
-    assert audit.attribute_in(template, own="own") == attribute
+    assert audited_attribute(template, own="own") == attribute
 
 
 def test_without_a_template_that_names_it_the_lines_only_box_label_is_audited():

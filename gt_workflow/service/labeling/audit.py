@@ -7,10 +7,9 @@ the line, other than the job's own, whose metadata has the type `groundtruth/obj
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from typing import Any, Final
+from typing import Any
 
 import msgspec
 
@@ -18,13 +17,6 @@ from gt_workflow.core.boxes import Box, clip
 from gt_workflow.core.json_lines import members
 from gt_workflow.core.manifest import BOXES
 from gt_workflow.service.labeling.records import Kind
-
-_NAMED: Final = re.compile(
-    r"""task\.input\.manifestLine
-        (?:\.([A-Za-z0-9-]+)|\[\s*["']([A-Za-z0-9-]+)["']\s*\])
-        (?:\.annotations\b|\[\s*["']annotations["']\s*\])""",
-    re.VERBOSE,
-)
 
 
 class UnfitLineError(Exception):
@@ -70,15 +62,6 @@ class Shown:
         """
         cut = ((label, clip(box, width=width, height=height)) for label, box in self.boxes)
         return tuple((label, box) for label, box in cut if box is not None)
-
-
-def attribute_in(template: str, *, own: str) -> str | None:
-    """Return the attribute that a worker template shows, or None; `own` is what the job writes."""
-    for match in _NAMED.finditer(template):
-        name = match[1] or match[2]
-        if name != own:
-            return name
-    return None
 
 
 def shown(
