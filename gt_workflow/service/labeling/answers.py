@@ -48,8 +48,9 @@ def check(answer: object, *, kind: Kind, labels: Sequence[str], width: int, heig
 
     `answer` is decoded JSON: `{"boundingBox": {"boundingBoxes": [{label, left, top, width,
     height}], "inputImageProperties": {width, height}}}`; for a verification `{NAME: {"label":
-    CATEGORY, "workerComment": TEXT}}`, the comment optional, or beside it as "explanation". `width` and `height` are the
-    raster's. A checked answer's content passes again and stays what it is.
+    CATEGORY, "workerComment": TEXT}}`, the comment optional, or beside it as "explanation".
+    `width` and `height` are the raster's. A checked answer's content passes again and stays what
+    it is.
     """
     if not isinstance(answer, Mapping) or not all(isinstance(key, str) for key in answer):
         raise invalid("The answer must be a JSON object")
