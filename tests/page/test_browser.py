@@ -203,7 +203,8 @@ def test_boxes_drawn_by_mouse_are_in_the_output_to_the_pixel_at_any_zoom(desk, r
     desk.page.get_by_text("All done, thank you").wait_for()
     first, second, third = desk.output()
     assert drawn(first) == [("cat", 17, 33, 184, 117), ("dog", 411, 307, 229, 173)]
-    assert drawn(second) == [("cat", 151, 149, 152, 102), ("cat", 207, 213, 24, 16)]
+    # The label in use stays the one in use.
+    assert drawn(second) == [("dog", 151, 149, 152, 102), ("dog", 207, 213, 24, 16)]
     assert drawn(third) == []
     assert desk.faults == []
 

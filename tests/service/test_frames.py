@@ -90,6 +90,18 @@ def test_a_frame_can_reach_nothing(house):
     assert headers["referrer-policy"] == "no-referrer"
 
 
+def test_a_frame_loads_from_this_service_by_its_name_too(house):
+    _, task = templated(house, BOXES)
+    for host, own in (
+        ("labels.example:8080", "'self' http://labels.example:8080"),
+        ("[::1]:80", "'self' http://[::1]:80"),
+        ("x; script-src *", "'self'"),
+    ):
+        reply = house.call("GET", task["frame"], headers={"host": host})
+        policy = reply.headers["content-security-policy"]
+        assert f"script-src {own} 'unsafe-inline'; " in policy
+
+
 def test_the_later_frames_of_a_job_are_rendered_with_their_own_tasks(house):
     token, task = templated(house, "{{ task.input.taskObject }} {{ task.input.manifestLine }}")
     shown = [house.call("GET", task["frame"]).body.decode()]

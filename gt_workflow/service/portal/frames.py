@@ -54,17 +54,14 @@ _PROBLEM: Final = """<section class="gt-problem" role="alert">
 <p>You can decline or return the task above.</p>
 </section>
 """
-FRAME_HEADERS: Final = {
-    "Content-Security-Policy": (
-        "sandbox allow-scripts allow-forms; default-src 'none'; "
-        # A template's own scripts are a part of it, and run with the rights of the sandbox: none.
-        "script-src 'self' 'unsafe-inline'; style-src 'self' 'unsafe-inline'; "
-        "img-src 'self' data: blob:; font-src data:; media-src data:; connect-src 'none'; "
-        "frame-ancestors 'self'; base-uri 'none'; form-action 'none'"
-    ),
-    "X-Frame-Options": "SAMEORIGIN",
-    "Cache-Control": "no-store",
-}
+_HOST: Final = re.compile(r"[\w.-]+(:\d+)?|\[[\da-fA-F:]+\](:\d+)?")
+# A template's own scripts are a part of it, and run with the rights of the sandbox: none.
+_POLICY: Final = (
+    "sandbox allow-scripts allow-forms; default-src 'none'; "
+    "script-src {own} 'unsafe-inline'; style-src {own} 'unsafe-inline'; "
+    "img-src {own} data: blob:; font-src data:; media-src data:; connect-src 'none'; "
+    "frame-ancestors 'self'; base-uri 'none'; form-action 'none'"
+)
 
 
 class Frames:
@@ -83,7 +80,7 @@ class Frames:
         """Answer with the frame of the task that a good link names."""
         seal = Seal.of(request.query_params)
         page = await run_in_threadpool(self._page, request.path_params["task_id"], seal)
-        return HTMLResponse(page, headers=FRAME_HEADERS)
+        return HTMLResponse(page, headers=_headers(request.headers.get("host", "")))
 
     def _page(self, task_id: str, seal: Seal) -> str:
         self._links.check(task_id=task_id, seal=seal)
@@ -155,6 +152,19 @@ def input_of(task: Task) -> dict[str, Any]:
     """
     line = json.loads(task.line)
     return {"taskObject": task.object_uri, "labels": list(task.labels), "manifestLine": line}
+
+
+def _headers(host: str) -> dict[str, str]:
+    """Return the headers of a frame at this host.
+
+    The host is named since to some browsers `'self'` in a sandbox is nobody.
+    """
+    own = f"'self' http://{host}" if _HOST.fullmatch(host) else "'self'"
+    return {
+        "Content-Security-Policy": _POLICY.format(own=own),
+        "X-Frame-Options": "SAMEORIGIN",
+        "Cache-Control": "no-store",
+    }
 
 
 def _missing(message: str) -> TemplateError:

@@ -3,6 +3,7 @@
 
 const PREFIX = "draft:";
 const OLD = 7 * 24 * 3600 * 1000; // milliseconds after which a draft is nobody's any more
+const LARGEST = 500_000; // characters; 500 boxes are about 50,000
 
 function each(storage, act) {
   const names = Array.from({ length: storage.length }, (_, index) => storage.key(index));
@@ -36,7 +37,8 @@ export class Drafts {
 
   keep(taskId, draft) {
     try {
-      this.#storage.setItem(PREFIX + taskId, JSON.stringify({ at: Date.now(), draft }));
+      const text = JSON.stringify({ at: Date.now(), draft });
+      if (text.length <= LARGEST) this.#storage.setItem(PREFIX + taskId, text);
     } catch {
       // A full storage costs the draft of a reload, nothing else.
     }

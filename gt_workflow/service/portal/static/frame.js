@@ -8,7 +8,7 @@ export class Frame {
   ready;
   #heard;
 
-  /** task: as the task API tells it; heard: {submit, draft, shut, say, drawn}, each a function. */
+  /** task: as the task API tells it; heard: what to do with a message, by its name. */
   constructor(task, heard) {
     this.task = task;
     this.until = Date.now() + task.seconds_left * 1000;
@@ -28,7 +28,8 @@ export class Frame {
     if (source !== this.element.contentWindow || origin !== "null") return;
     if (typeof data?.type !== "string" || !data.type.startsWith("gt-")) return;
     if (data.type === "gt-ready") this.isReady();
-    this.#heard[data.type.slice("gt-".length)]?.(data, this);
+    const name = data.type.slice("gt-".length);
+    if (Object.hasOwn(this.#heard, name)) this.#heard[name](data, this);
   };
 
   /** Say something to the elements inside; the frame has no origin that could be named. */
@@ -37,8 +38,11 @@ export class Frame {
     this.element.contentWindow?.postMessage({ ...detail, type: `gt-${type}` }, "*");
   }
 
-  /** Bring it to the front. `since` (ms since 1970) is when the worker asked for it. */
-  show(since = null) {
+  /**
+   * Bring it to the front. `since` (ms since 1970) is when the worker asked for it, `label` what
+   * they drew last.
+   */
+  show({ since = null, label = null } = {}) {
     this.element.inert = false;
     this.element.classList.add("current");
     this.focus();
@@ -47,7 +51,7 @@ export class Frame {
       if (document.activeElement === this.element) this.element.blur();
       this.focus();
     });
-    this.tell("shown", { since });
+    this.tell("shown", { since, label });
   }
 
   /** Give the frame the keys, unless the worker is asked something. */

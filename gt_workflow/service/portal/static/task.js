@@ -58,6 +58,7 @@ export function taskView(app, { api, worker, task, held = [], refused, say, home
   let busy = false;
   let over = false;
   let left = false;
+  let label = null; // the one in use, for the next image
   let bring = () => {};
 
   const progress = h("progress", { max: 1, value: 0 });
@@ -80,6 +81,7 @@ export function taskView(app, { api, worker, task, held = [], refused, say, home
     },
     draft: ({ draft }, frame) => drafts.keep(frame.task.id, draft),
     shut: ({ shut }) => localStorage.setItem(SHUT, shut === true ? "yes" : "no"),
+    label: (told) => (label = String(told.label)),
     say: ({ message, problem }) => say(String(message), { error: problem === true }),
     submit: ({ answer, begun }, frame) => {
       if (frame === current) submit(answer, begun);
@@ -124,7 +126,7 @@ export function taskView(app, { api, worker, task, held = [], refused, say, home
     done.textContent = `${labeled + failed} of ${total}`;
     progress.max = Math.max(total, 1);
     progress.value = labeled + failed;
-    frame.show(since);
+    frame.show({ since, label });
     tick();
   }
 

@@ -4,6 +4,7 @@ import { button, colour, h, key } from "../dom.js";
 import { boxes, names } from "./answer.js";
 import { HANDLES, moved, stretched } from "./geometry.js";
 import { ImageWork } from "./image_work.js";
+import { tell } from "./page.js";
 
 const ARROWS = { ArrowLeft: [-1, 0], ArrowRight: [1, 0], ArrowUp: [0, -1], ArrowDown: [0, 1] };
 const CORNERS = HANDLES.filter((handle) => handle.length === 2);
@@ -75,6 +76,14 @@ export class CrowdBoundingBox extends ImageWork {
 
   choose(label) {
     this.drawing.choose(label);
+    tell("label", { label });
+  }
+
+  /** Go on with the label of the image before, unless the worker has begun. */
+  begin({ label }) {
+    const untouched = this.loaded && !this.drawing.canUndo;
+    if (untouched && this.drawing.labels.includes(label)) this.drawing.label = label;
+    this.refresh();
   }
 
   restored(draft) {

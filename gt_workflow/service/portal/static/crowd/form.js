@@ -43,7 +43,7 @@ export class CrowdForm extends HTMLElement {
       this.#busy = false;
       this.say(message, { problem: true });
     });
-    listen("shown", ({ since }) => this.#shown(since));
+    listen("shown", (told) => this.#shown(told));
     queueMicrotask(() => {
       if (!this.#works.length && !this.querySelector(SUBMITS)) {
         const button = document.createElement("crowd-button");
@@ -132,10 +132,11 @@ export class CrowdForm extends HTMLElement {
   }
 
   /** The frame has come to the front; tell when its image is on the screen. */
-  async #shown(since) {
+  async #shown({ since, label }) {
     const works = this.#works;
-    works[0]?.focus();
     await Promise.all(works.map((work) => work.painted()));
+    for (const work of works) work.begin?.({ label });
+    works[0]?.focus();
     // The second frame begins when the first one is drawn.
     requestAnimationFrame(() => requestAnimationFrame(() =>
       tell("drawn", { since, at: performance.timeOrigin + performance.now() })));

@@ -13,7 +13,7 @@ const COMMON_KEYS = [
   ["wheel, + and −", "zoom at the cursor; F fits the image again"],
   ["Space + drag", "move the image; so does the middle button, or two fingers"],
   ["I", "show or hide the instructions"],
-  ["Enter", "submit"],
+  ["Enter", "submit; while writing a comment, Ctrl+Enter"],
   ["?", "these keys"],
 ];
 
@@ -302,18 +302,20 @@ export class ImageWork extends HTMLElement {
   }
 
   /** Whether keys are for this element: it has the focus, or is the first and nothing has. */
-  #hears(at) {
-    if (this.contains(at) || at === this || this.#root.contains(at)) return true;
+  #hears(event, at) {
+    if (event.composedPath().includes(this)) return true;
     const first = document.querySelector("crowd-bounding-box, crowd-image-classifier");
     return first === this && (at === document.body || at === document.documentElement);
   }
 
   #keyDown(event) {
     const at = event.composedPath()[0];
-    if (event.defaultPrevented || !this.loaded || !(at instanceof Element) || !this.#hears(at)) return;
+    if (event.defaultPrevented || !this.loaded || !(at instanceof Element)) return;
+    if (!this.#hears(event, at)) return;
     if (this.#parts.help.open || this.#parts.full.open) return;
     if (at.matches("input, textarea, select, [contenteditable]")) {
       if (event.key === "Escape") this.focus();
+      if (event.key === "Enter" && (event.ctrlKey || event.metaKey)) this.#submit();
       return;
     }
     if (at.matches("button, a, summary") && [" ", "Enter"].includes(event.key)) return;

@@ -28,7 +28,8 @@ const text = (tag, fixed = {}) => class extends HTMLElement {
   connectedCallback() {
     if (this.#control !== null) return;
     const label = this.getAttribute("label") ?? "";
-    this.#control = h(tag, { ...fixed, ...taken(this, TEXT), ...fixed, "aria-label": label || null });
+    this.#control = h(tag, { ...taken(this, TEXT), ...fixed, "aria-label": label || null });
+    if (tag === "input" && !this.#control.hasAttribute("type")) this.#control.type = "text";
     this.#control.value = this.getAttribute("value") ?? this.#control.value;
     this.#control.addEventListener("change", () =>
       this.dispatchEvent(new Event("change", { bubbles: true })));
