@@ -28,8 +28,8 @@ class Cell:
     boxes: Sequence[Box]
 
 
-def contact_sheet(cells: Sequence[Cell]) -> bytes:
-    """Return a JPEG with the pictures in rows, from the upper left."""
+def contact_sheet(cells: Sequence[Cell], *, form: str = "JPEG") -> bytes:
+    """Return a JPEG or PNG with the pictures in rows, from the upper left."""
     columns = min(4, max(1, len(cells)))
     rows = math.ceil(len(cells) / columns)
     step = _CELL + _GAP
@@ -50,7 +50,7 @@ def contact_sheet(cells: Sequence[Cell]) -> bytes:
             corners = (left + x0, top + _TITLE + y0, left + x1 - 1, top + _TITLE + y1 - 1)
             pen.rectangle(_ordered(corners), outline="#ff2020", width=2)
     buffer = io.BytesIO()
-    sheet.save(buffer, "JPEG", quality=92)
+    sheet.save(buffer, form, quality=92)
     return buffer.getvalue()
 
 

@@ -134,7 +134,8 @@ def _draw(receipt: stage.AugmentReceipt, to: Path, storage: Storage) -> None:
         with storage.open(line["source-ref"]) as image:
             title = line[VARIANT]["name"] if VARIANT in line else "original"
             cells.append(Cell(title, image.read(), _boxes(line, receipt.attribute)))
-    to.write_bytes(contact_sheet(cells))
+    form = "PNG" if to.suffix.lower() == ".png" else "JPEG"
+    to.write_bytes(contact_sheet(cells, form=form))
 
 
 def _boxes(line: dict[str, Any], attribute: str | None) -> list[Box]:

@@ -85,7 +85,7 @@ def augment(  # noqa: PLR0913 - one parameter per flag
     ] = False,
     sheet: Annotated[
         Path | None,
-        typer.Option(metavar="FILE", help="Also draw one photograph's variants with boxes (JPEG)."),
+        typer.Option(metavar="FILE", help="Also draw one photograph's variants with boxes."),
     ] = None,
     dry_run: Annotated[
         bool, typer.Option("--dry-run", help="Print the plan; write nothing.")
