@@ -66,7 +66,7 @@ class Desk:
         self.begin(by_keys=by_keys, **context)
         self.ready()
 
-    def begin(self, *, by_keys: bool = False, **context: Any) -> None:
+    def begin(self, *, by_keys: bool = False, install_clock: bool = False, **context: Any) -> None:
         """Open the page and the job."""
         options = {"viewport": {"width": 1280, "height": 720}} | context
         self.context = self._chromium.new_context(**options)
@@ -74,6 +74,8 @@ class Desk:
         self.page = self.context.new_page()
         self.faults: list[str] = []
         self.page.on("pageerror", lambda error: self.faults.append(str(error)))
+        if install_clock:
+            self.page.clock.install()
         self.page.goto(self.address)
         start = self.page.get_by_role("button", name="Start")
         start.wait_for()
@@ -305,6 +307,66 @@ def test_boxes_are_judged_with_a_comment(desk):
     bad, good = desk.output()
     assert bad["checked-metadata"]["worker-feedback"] == [{"comment": "The left one"}]
     assert good["checked-metadata"]["class-name"] == "good"
+
+
+def test_a_declined_image_makes_way_for_the_next_which_has_the_keys(desk):
+    desk.job(objects=2)
+    desk.sit_down()
+    desk.drag(10, 10, 50, 50)
+    desk.page.get_by_role("button", name="Decline").click()
+    desk.page.get_by_label("Another reason", exact=True).fill("It is upside down")
+    desk.press("Enter")
+    desk.page.get_by_text("Declined. Here is the next image.").wait_for()
+    desk.ready()
+    assert desk.count() == "0 boxes"
+    desk.press("n", "Enter")
+    desk.page.get_by_text("All done, thank you").wait_for()
+    assert desk.house.counters()["HumanLabeled"] == 1
+
+
+def test_who_leaves_gives_back_what_was_fetched_ahead(desk):
+    desk.job(objects=3)
+    desk.sit_down()
+    desk.page.locator("iframe").nth(1).wait_for(state="attached")
+    with desk.page.expect_response(lambda reply: "progress" in reply.text()):
+        desk.page.get_by_role("button", name="Return").click()
+    desk.page.wait_for_load_state("networkidle")
+    desk.page.reload()
+    desk.page.get_by_role("button", name="Start").wait_for()
+    assert desk.page.get_by_text("3 images for you").is_visible()
+
+
+def test_a_task_that_waited_too_long_is_exchanged_for_a_fresh_one(desk):
+    desk.job(objects=3)
+    desk.begin(install_clock=True)
+    desk.ready()
+    desk.page.locator("iframe").nth(1).wait_for(state="attached")
+    desk.page.clock.fast_forward("09:00")
+    assert desk.page.locator(".clock.hurry").is_visible()
+    ahead = desk.page.locator("iframe").nth(1).get_attribute("src")
+    desk.press("n")
+    desk.submit()
+    desk.ready()
+    assert desk.page.locator("iframe.current").get_attribute("src") != ahead
+    assert not desk.page.locator(".clock.hurry").is_visible()
+    for _ in range(2):
+        desk.ready()
+        desk.press("n", "Enter")
+        desk.page.wait_for_timeout(500)
+    desk.page.get_by_text("All done, thank you").wait_for()
+    assert desk.house.counters()["HumanLabeled"] == 3
+
+
+def test_an_image_whose_time_is_over_is_taken_away(desk):
+    desk.job(objects=2)
+    desk.begin(install_clock=True)
+    desk.ready()
+    desk.page.clock.fast_forward("10:01")
+    desk.page.get_by_text("Its time is over; somebody else may get it.").wait_for()
+    desk.page.get_by_role("button", name="Next image").click()
+    desk.ready()
+    desk.press("n", "Enter")
+    desk.page.wait_for_function("() => !document.querySelector('.curtain')")
 
 
 # Templates

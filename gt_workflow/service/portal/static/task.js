@@ -122,12 +122,21 @@ export function taskView(app, { api, worker, task, held = [], refused, say, home
     current?.close();
     current = frame;
     busy = over = false;
-    const { labeled, failed, total } = frame.task.progress;
+    count(frame.task.progress);
+    frame.show({ since, label });
+    tick();
+  }
+
+  function count({ labeled, failed, total }) {
     done.textContent = `${labeled + failed} of ${total}`;
     progress.max = Math.max(total, 1);
     progress.value = labeled + failed;
-    frame.show({ since, label });
-    tick();
+  }
+
+  /** How far the job is, where no next task has told it. */
+  async function recount() {
+    const job = (await api.jobs().catch(() => [])).find(({ job_arn: one }) => one === arn);
+    if (job) count(job.progress);
   }
 
   /** A task that has waited so long that little of its time is left goes back, for a fresh one. */
@@ -187,6 +196,7 @@ export function taskView(app, { api, worker, task, held = [], refused, say, home
       show(next, since);
       if (message) say(message);
       fetchAhead(following);
+      if (following === null) recount();
     } catch (error) {
       home();
       refused(error);

@@ -26,6 +26,7 @@ export class Editor {
   #pointer = null;
   #painted = [];
   #shapes = [];
+  #shown = new WeakMap(); // what each shape shows, so that a step of one box moves one shape
   #fingers = new Map();
   #pinch = null;
   #touched = false;
@@ -323,6 +324,9 @@ export class Editor {
         this.#shapes.push(shape);
         this.boxLayer.append(shape);
       }
+      const now = [box, this.#view, index === selected, index === busy];
+      if (this.#shown.get(shape)?.every((value, place) => value === now[place])) return;
+      this.#shown.set(shape, now);
       this.#place(shape, box, index === selected, index === busy);
     });
   }
