@@ -1,0 +1,365 @@
+"""Photographs and labelled lines in; variants, their boxes and a manifest out; once."""
+
+from __future__ import annotations
+
+import io
+import json
+
+import pytest
+from PIL import Image
+
+from gt_workflow.adapters.engine import ProcessEngine
+from gt_workflow.adapters.images import PillowImages
+from gt_workflow.adapters.memory import MemoryStorage, SerialEngine
+from gt_workflow.adapters.storage import FolderStorage
+from gt_workflow.adapters.walk import LocalFolders
+from gt_workflow.adapters.warp import Warp
+from gt_workflow.core.manifest import read
+from gt_workflow.core.split import side
+from gt_workflow.core.variant_boxes import Keeping
+from gt_workflow.core.variants import SEED_TEN
+from gt_workflow.errors import DataError, StorageError, UsageError
+from gt_workflow.workflow import augment
+
+SOURCE = "s3://bucket/labels/output.manifest"
+OUT = "s3://bucket/varied"
+
+
+def jpeg(size=(64, 48), color="gray", **options):
+    buffer = io.BytesIO()
+    Image.new("RGB", size, color).save(buffer, "JPEG", **options)
+    return buffer.getvalue()
+
+
+def labelled(number, boxes=((10, 10, 20, 16),), **extra):
+    annotations = [
+        {"class_id": index, "left": left, "top": top, "width": width, "height": height}
+        for index, (left, top, width, height) in enumerate(boxes)
+    ]
+    return {
+        "source-ref": f"s3://bucket/images/{number}.jpg",
+        "price": 1.50,
+        "boxes": {
+            "annotations": annotations,
+            "image_size": [{"width": 64, "height": 48, "depth": 3}],
+        },
+        "boxes-metadata": {
+            "job-name": "labeling-job/x",
+            "class-map": {str(index): f"class {index}" for index in range(len(boxes))},
+            "human-annotated": "yes",
+            "objects": [{"confidence": 0.5 + index / 10} for index in range(len(boxes))],
+            "creation-date": "2026-11-01T00:00:00.000000",
+            "type": "groundtruth/object-detection",
+        },
+        **extra,
+    }
+
+
+class Bench:
+    def __init__(self, lines=(), objects=None, **ports):
+        count = len(lines)
+        held = {f"s3://bucket/images/{number}.jpg": jpeg() for number in range(count)}
+        held[SOURCE] = b"".join(json.dumps(line).encode() + b"\n" for line in lines)
+        self.storage = ports.pop("storage", None) or MemoryStorage({**held, **(objects or {})})
+        self.folders = LocalFolders()
+        self.ports = {
+            "engine": SerialEngine(),
+            "images": PillowImages(),
+            "warper": Warp(),
+            **ports,
+        }
+
+    def plan(self, source=SOURCE, **settings):
+        return augment.plan(
+            augment.AugmentSettings(str(source), settings.pop("out", OUT), **settings),
+            storage=self.storage,
+            folders=self.folders,
+            progress=lambda *_: None,
+        )
+
+    def run(self, source=SOURCE, progress=lambda *_: None, **settings):
+        return augment.run(
+            self.plan(source, **settings),
+            storage=self.storage,
+            folders=self.folders,
+            progress=progress,
+            **self.ports,
+        )
+
+    def lines(self):
+        return [json.loads(line) for line in self.raw().splitlines()]
+
+    def raw(self):
+        with self.storage.open(f"{OUT}/augmented.manifest") as file:
+            return file.read()
+
+    def written(self):
+        return {uri: data for uri, data in self.storage.objects.items() if uri.startswith(OUT)}
+
+
+def test_the_seeds_ten_follow_a_labelled_line():
+    bench = Bench([labelled(0, photograph="a/0.jpg")])
+    receipt = bench.run()
+    first, *others = bench.lines()
+    assert first == labelled(0, photograph="a/0.jpg")
+    assert [line["variant"]["name"] for line in others] == list(SEED_TEN)
+    assert receipt.counts["boxes_before"] == 1
+    assert receipt.counts["boxes"] == 10
+    for line in others:
+        assert line["origin"] == line["variant"]["of"] == "s3://bucket/images/0.jpg"
+        assert line["photograph"] == "a/0.jpg"
+        assert line["price"] == 1.5
+        made = Image.open(io.BytesIO(bench.storage.objects[line["source-ref"]]))
+        size = line["boxes"]["image_size"][0]
+        assert (size["width"], size["height"], size["depth"]) == (*made.size, 3)
+        assert line["boxes-metadata"] == labelled(0)["boxes-metadata"]
+    by_name = {line["variant"]["name"]: line["boxes"]["annotations"][0] for line in others}
+    assert by_name["flip-lr"] == {"class_id": 0, "left": 34, "top": 10, "width": 20, "height": 16}
+    assert by_name["rotate-90"] == {"class_id": 0, "left": 10, "top": 34, "width": 16, "height": 20}
+    assert list(read(bench.raw().splitlines(), uri="x", attribute="boxes"))
+
+
+def test_lost_boxes_take_their_confidence_and_class_along():
+    bench = Bench([labelled(0, [(0, 0, 5, 5), (28, 20, 8, 8)])])
+    receipt = bench.run(variants=("rotate-45",), originals=False)
+    (line,) = bench.lines()
+    assert [box["class_id"] for box in line["boxes"]["annotations"]] == [1]
+    assert line["boxes-metadata"]["objects"] == [{"confidence": 0.6}]
+    assert line["boxes-metadata"]["class-map"] == {"1": "class 1"}
+    assert receipt.counts["boxes_left_out"] == 1
+
+
+def test_a_variant_never_says_nothing_is_there_when_its_boxes_were_lost():
+    bench = Bench([labelled(0, [(0, 0, 5, 5)]), labelled(1, [])])
+    receipt = bench.run(variants=("rotate-45",), originals=False)
+    (line,) = bench.lines()
+    assert line["variant"]["of"].endswith("1.jpg")
+    assert line["boxes"]["annotations"] == []
+    assert receipt.counts["variants_without_a_box_left"] == 1
+    assert sum(uri.endswith(".jpg") for uri in bench.written()) == 1
+
+
+def test_labels_that_were_not_moved_are_not_passed_on():
+    old = {"boxes": "old", "boxes-metadata": "old-metadata"}
+    more = {new: labelled(0)[key] for key, new in old.items()}
+    bench = Bench([labelled(0, **more)])
+    bench.run(variants=("flip-lr",), attribute="boxes")
+    original, varied = bench.lines()
+    assert "old" in original
+    assert {"old", "old-metadata"}.isdisjoint(varied)
+
+
+def test_failed_and_untouched_lines_are_passed_on():
+    failed = {"source-ref": "s3://bucket/gone.jpg", "boxes-metadata": {"failure-reason": "x"}}
+    untouched = {"source-ref": "s3://bucket/other.jpg"}
+    bench = Bench([labelled(0), failed, untouched])
+    assert bench.plan().passed == 2
+    bench.run(variants=("flip-tb",))
+    assert [line["source-ref"] for line in bench.lines() if "variant" not in line] == [
+        "s3://bucket/images/0.jpg",
+        "s3://bucket/gone.jpg",
+        "s3://bucket/other.jpg",
+    ]
+    assert len(bench.lines()) == 4
+
+
+def test_an_input_manifest_is_varied_before_labeling():
+    line = {"source-ref": "s3://bucket/images/0.jpg", "origin": "abc", "photograph": "p.jpg"}
+    bench = Bench([line])
+    bench.run(variants=("rotate-30",))
+    original, varied = bench.lines()
+    assert original == line
+    assert varied["origin"] == "abc"
+    assert varied["variant"]["parameters"] == {"degrees": 30}
+
+
+def test_a_folder_of_photographs_is_varied_upright(tmp_path):
+    exif = Image.Exif()
+    exif[0x0112] = 6
+    (tmp_path / "a.jpg").write_bytes(jpeg(exif=exif))
+    (tmp_path / "bad.jpg").write_bytes(b"no image")
+    (tmp_path / "notes.txt").write_text("hello")
+    bench = Bench()
+    receipt = bench.run(tmp_path, variants=("flip-lr",))
+    original, varied = bench.lines()
+    assert original["photograph"] == varied["photograph"] == "a.jpg"
+    assert original["origin"] == varied["origin"]
+    assert varied["variant"]["of"] == original["source-ref"]
+    stored = Image.open(io.BytesIO(bench.storage.objects[varied["source-ref"]]))
+    assert stored.size == (48, 64)
+    ((name, reason),) = receipt.left_out
+    assert name == "bad.jpg"
+    assert "damaged" in reason
+
+
+def test_only_the_train_side_is_varied():
+    lines = [labelled(number) for number in range(30)]
+    bench = Bench(lines)
+    bench.run(variants=("flip-lr",), side="train", validation=0.3, salt="s")
+    varied = {line["origin"] for line in bench.lines() if "variant" in line}
+    train = {
+        line["source-ref"]
+        for line in lines
+        if side(line["source-ref"], validation=0.3, salt="s") == "train"
+    }
+    assert varied == train
+    assert 0 < len(varied) < 30
+    assert len(bench.lines()) == 30 + len(varied)
+
+
+def test_a_second_run_does_nothing_and_says_the_same():
+    bench = Bench([labelled(0)])
+    first = bench.run()
+    before = bench.written()
+    bench.storage.create = None  # nothing may be written
+    second = bench.run()
+    assert second.unchanged
+    assert second.to_dict() == first.to_dict()
+    assert bench.written() == before
+
+
+def test_other_settings_do_not_mix_into_a_folder():
+    bench = Bench([labelled(0)])
+    bench.run(variants=("flip-lr",))
+    with pytest.raises(UsageError, match="another folder"):
+        bench.run(variants=("flip-tb",))
+
+
+class Halting(MemoryStorage):
+    """Breaks off at a number of objects written."""
+
+    left = 10**9
+
+    def create(self, uri):
+        self.left -= 1
+        if self.left < 0:
+            raise KeyboardInterrupt
+        return super().create(uri)
+
+
+def test_an_interrupted_run_goes_on_at_the_shard_and_ends_the_same():
+    lines = [labelled(number) for number in range(70)]
+    whole = Bench(lines)
+    whole.run(variants=("flip-lr", "rotate-20"))
+    broken = Bench(lines)
+    broken.storage = Halting(broken.storage.objects)
+    broken.storage.left = 100
+    with pytest.raises(KeyboardInterrupt):
+        broken.run(variants=("flip-lr", "rotate-20"))
+    assert f"{OUT}/augmented.manifest" not in broken.storage.objects
+    broken.storage.left = 10**9
+    seen = []
+    broken.run(variants=("flip-lr", "rotate-20"), progress=lambda *told: seen.append(told))
+    assert seen[0] == (augment.VARYING, 32, 70)
+    assert broken.written() == whole.written()
+
+
+def test_any_interruption_ends_in_the_same_files():
+    lines = [labelled(number) for number in range(3)]
+    whole = Bench(lines)
+    whole.run(variants=("flip-lr",))
+    for at in range(8):
+        broken = Bench(lines)
+        broken.storage = Halting(broken.storage.objects)
+        broken.storage.left = at
+        try:
+            broken.run(variants=("flip-lr",))
+        except KeyboardInterrupt:
+            broken.storage.left = 10**9
+            broken.run(variants=("flip-lr",))
+        assert broken.written() == whole.written()
+
+
+def test_processes_write_the_same_bytes_as_one(tmp_path):
+    lines = [labelled(number) for number in range(40)]
+    alone = Bench(lines)
+    settings = {"variants": ("seed-ten", "noise", "crop"), "per_image": 4, "seed": 7}
+    alone.run(**settings)
+    (tmp_path / "root").mkdir()
+    storage = FolderStorage(tmp_path / "root", tmp_path / "own")
+    for uri, data in alone.storage.objects.items():
+        if not uri.startswith(OUT):
+            with storage.create(uri) as file:
+                file.write(data)
+    engine = ProcessEngine(2, batch=3)
+    try:
+        Bench(storage=storage, engine=engine).run(**settings)
+    finally:
+        engine.close()
+    found = {}
+    for stat in storage.list(f"{OUT}/"):
+        with storage.open(stat.uri) as file:
+            found[stat.uri] = file.read()
+    assert found == alone.written()
+
+
+def test_a_missing_image_names_its_line():
+    bench = Bench([labelled(0), labelled(1)])
+    del bench.storage.objects["s3://bucket/images/1.jpg"]
+    with pytest.raises(DataError, match=r"output.manifest:2: source-ref.*1\.jpg"):
+        bench.run()
+    assert f"{OUT}/augmented.manifest" not in bench.storage.objects
+
+
+def test_a_label_of_another_size_is_an_error():
+    bench = Bench([labelled(0)], {"s3://bucket/images/0.jpg": jpeg((65, 48))})
+    with pytest.raises(DataError, match=r"64x48 pixels, but .* has 65x48"):
+        bench.run()
+
+
+@pytest.mark.parametrize(
+    "settings",
+    [
+        {"variants": ("spin",)},
+        {"per_image": 0},
+        {"per_image": 11},
+        {"keeping": Keeping(min_visible=2)},
+        {"keeping": Keeping(min_side=0)},
+        {"look": augment.Look(quality=0)},
+        {"look": augment.Look(chroma="4:1:1")},
+        {"out": ""},
+    ],
+)
+def test_what_makes_no_sense_is_said_before_anything_is_done(settings):
+    with pytest.raises(UsageError):
+        Bench([labelled(0)]).plan(**settings)
+
+
+def test_nothing_to_vary_is_an_error(tmp_path):
+    with pytest.raises(DataError, match="no photograph"):
+        Bench().plan(tmp_path)
+    with pytest.raises(DataError, match="no line has boxes under 'other'"):
+        Bench([labelled(0)]).plan(attribute="other")
+    with pytest.raises(UsageError, match="train side"):
+        Bench([{"source-ref": "s3://bucket/images/0.jpg"}]).plan(side="train")
+    with pytest.raises(StorageError):
+        Bench().plan("s3://bucket/none.manifest")
+
+
+def test_a_manifest_that_changed_is_not_varied():
+    bench = Bench([labelled(0)])
+    planned = bench.plan()
+    bench.storage.objects[SOURCE] += b"\n"
+    with pytest.raises(DataError, match="has changed"):
+        augment.run(
+            planned,
+            storage=bench.storage,
+            folders=bench.folders,
+            progress=lambda *_: None,
+            **bench.ports,
+        )
+
+
+def test_raccoons_have_ten_times_their_boxes(shared):
+    folder = shared / "data" / "raccoons" / "images"
+    paths = sorted(folder.glob("*.jpg"))[:20]
+    lines = []
+    for path in paths:
+        with Image.open(path) as image:
+            width, height = image.size
+        line = labelled(0, [(width * 0.3, height * 0.3, width * 0.4, height * 0.4)])
+        line["boxes"]["image_size"] = [{"width": width, "height": height}]
+        lines.append(line | {"source-ref": str(path)})
+    bench = Bench(objects={SOURCE: b"".join(json.dumps(one).encode() + b"\n" for one in lines)})
+    receipt = bench.run()
+    assert receipt.counts["boxes"] == 10 * receipt.counts["boxes_before"]
