@@ -96,6 +96,8 @@ def test_gold_is_mixed_in_at_the_rate_and_told_at_once(world):
             {"label": "cat", "left": left, "top": 10, "width": 20, "height": 20}
             for left in (10, 50)
         ],
+        "width": WIDTH,
+        "height": HEIGHT,
     }
 
 
@@ -230,7 +232,11 @@ def test_an_answer_over_http_carries_the_feedback(house):
     while (task := house.accept(token)) is not None:
         assert house.call("GET", task["image"]["url"]).status == 200
         done = house.submit(token, task["id"], drawn(drawn_box()), query="?then=any").json()
-        told += [done["gold"]] if "gold" in done else []
+        if "gold" in done:
+            told.append(done["gold"])
+            assert house.call("GET", done["gold"]["image"]).status == 200
+        else:
+            assert house.call("GET", task["image"]["url"]).status == 409
         if done["task"]:
             house.call("POST", f"/_/api/tasks/{done['task']['id']}/return", token=token)
     assert [one["score"] for one in told] == [1.0]

@@ -82,6 +82,17 @@ class Gold:
         _check_live(row, job, self._now())
         return _task(job, row)
 
+    def image_uri(self, worker_id: str, task_id: str) -> str:
+        """Return where the image of a worker's gold task is, also once it is answered.
+
+        The feedback shows it; what it says of the image, the worker knows by then.
+        """
+        with self._store.read() as connection:
+            row, job = _own(connection, worker_id, task_id)
+        if row.state != "submitted":
+            _check_live(row, job, self._now())
+        return str(row.uri)
+
     def submit(self, worker_id: str, task_id: str, answer: object) -> dict[str, Any]:
         """Compare an answer with the known boxes, keep it, and return the feedback."""
         now = self._now()
@@ -98,6 +109,7 @@ class Gold:
                 return told  # the acknowledgement was lost on its way; it holds
             _check_live(row, job, now)
             told = gold.feedback(checked.boxes, _boxes(row.boxes))
+            told |= {"width": row.width, "height": row.height}
             _end(connection, task_id, "submitted", now, answer=content, feedback=json.dumps(told))
         return told
 

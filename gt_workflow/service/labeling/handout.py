@@ -21,7 +21,7 @@ from gt_workflow.service.faults import conflict, invalid
 from gt_workflow.service.labeling import answers, consolidation, ledger, places, states
 from gt_workflow.service.labeling.batches import next_batch
 from gt_workflow.service.labeling.gold import Gold
-from gt_workflow.service.labeling.images import UnusableImageError, measure
+from gt_workflow.service.labeling.images import UnusableImageError, measure, source_ref
 from gt_workflow.service.labeling.records import (
     MAX_FAILURE_REASON,
     Job,
@@ -141,6 +141,16 @@ class Handout:
             return self._gold.task(worker_id, task_id)
         places.check_live(place, job, self._now())
         return places.task(job, place)
+
+    def image_uri(self, worker_id: str, task_id: str) -> str:
+        """Return where a held task's image is, or an answered gold question's."""
+        try:
+            with self._store.read() as connection:
+                place, job = places.own(connection, worker_id, task_id)
+        except places.UnknownTaskError:
+            return self._gold.image_uri(worker_id, task_id)
+        places.check_live(place, job, self._now())
+        return source_ref(place.line)
 
     def submit(self, worker_id: str, task_id: str, answer: object) -> dict[str, Any] | None:
         """Store a worker's answer; return the feedback, if it was a gold question."""

@@ -22,6 +22,7 @@ from gt_workflow.service.labeling import states, views
 from gt_workflow.service.labeling.clockwork import Clockwork
 from gt_workflow.service.labeling.handout import Handout
 from gt_workflow.service.labeling.records import Offer, Task, parse_request
+from gt_workflow.service.labeling.review import Review
 from gt_workflow.service.prepared import Prepared
 from gt_workflow.service.store import Store, jobs, tags, worker_teams
 
@@ -54,6 +55,7 @@ class Jobs:
         self._store = store
         self._clock = clock
         self._new_id = new_id
+        self.review = Review(store=store, clock=clock)
         self._clockwork = Clockwork(store=store, storage=storage, clock=clock)
         self._handout = Handout(
             store=store, storage=storage, clock=clock, new_id=new_id, read_size=read_size
@@ -248,6 +250,13 @@ class Jobs:
         out of time, or its job takes no more answers.
         """
         return self._handout.task(worker_id, task_id)
+
+    def image_uri(self, worker_id: str, task_id: str) -> str:
+        """Return where a held task's image is; refused as `task` refuses.
+
+        A gold question's image may be looked at again once it is answered.
+        """
+        return self._handout.image_uri(worker_id, task_id)
 
     def submit(self, worker_id: str, task_id: str, answer: object) -> dict[str, Any] | None:
         """Accept the worker's answer (decoded JSON) for good; with the last one, the label.

@@ -38,6 +38,12 @@ class Images:
         """Stream another image, one that the task's template has asked for."""
         return await self._answer(request, request.query_params.get("uri", ""))
 
+    async def stream(self, uri: str) -> Response:
+        """Stream an image to whom somebody else has let in."""
+        file, size, media_type = await run_in_threadpool(self._file, uri)
+        headers = {"Cache-Control": "private, max-age=900", "Content-Length": str(size)}
+        return _FileResponse(file, media_type=media_type, headers=headers)
+
     async def _answer(self, request: Request, uri: str | None) -> Response:
         file, size, media_type = await run_in_threadpool(
             self._open, request.path_params["task_id"], Seal.of(request.query_params), uri
@@ -54,9 +60,13 @@ class Images:
 
     def _open(self, task_id: str, seal: Seal, other: str | None) -> tuple[BinaryIO, int, str]:
         self._links.check(task_id=task_id, seal=seal, uri=other)
-        # The link is good only as long as the task is the worker's: `task` refuses otherwise.
-        task = self._jobs.task(seal.worker_id, task_id)
-        uri = task.object_uri if other is None else other
+        # The link is good only as long as the task is the worker's: both refuse otherwise.
+        if other is None:
+            return self._file(self._jobs.image_uri(seal.worker_id, task_id))
+        self._jobs.task(seal.worker_id, task_id)
+        return self._file(other)
+
+    def _file(self, uri: str) -> tuple[BinaryIO, int, str]:
         try:
             file = self._storage.open(uri)
         except (ObjectNotFoundError, UsageError):

@@ -5,7 +5,7 @@ page's session (see `doors`), reads at most `BODY_LIMIT` bytes, and gives no oth
 read an answer. `replies` is the one place where a refusal gets its HTTP status.
 
     POST api/session                {invite}: see `signin`, and `admin` for api/admin/...
-    GET  api/me                     who is asking, and what they did: see `Tally`
+    GET  api/me                     who is asking, and what they did: see `Review.tally`
     GET  api/jobs                   jobs of the worker's teams, with what is available in each
     GET  api/jobs/instructions      ?job_arn=...: what the job's worker template says, as blocks
     GET  api/tasks                  tasks that the worker holds
@@ -36,10 +36,11 @@ from gt_workflow.ports import Clock, Storage
 from gt_workflow.service.faults import Fault, invalid
 from gt_workflow.service.labeling.jobs import Jobs, Offer, Task
 from gt_workflow.service.portal import instructions
+from gt_workflow.service.portal.admin import Admin
 from gt_workflow.service.portal.doors import Credential, Doors, Limits, no_token
 from gt_workflow.service.portal.frames import Frames
 from gt_workflow.service.portal.gathered import Gathered
-from gt_workflow.service.portal.image_links import ImageLinks
+from gt_workflow.service.portal.image_links import LINK_LIFE, ImageLinks
 from gt_workflow.service.portal.images import Images
 from gt_workflow.service.portal.page import Guarded, page_routes
 from gt_workflow.service.portal.recent import Recent
@@ -84,12 +85,14 @@ def routes(
     api = _TaskApi(jobs=jobs, doors=doors, calls=calls, storage=storage, clock=clock, links=links)
     signin = SignIn(doors=doors, calls=calls)
     images = Images(jobs=jobs, storage=storage, links=links)
+    admin = Admin(jobs=jobs, workers=workers, doors=doors, calls=calls, images=images)
     frames = Frames(jobs=jobs, storage=storage, links=links)
     portal = Starlette(
         routes=[
             *page_routes(),
             *signin.routes(),
             *api.routes(),
+            *admin.routes(),
             Route("/image/{task_id}", images.serve),
             Route("/frame/{task_id}", frames.serve),
             Route("/frame/{task_id}/object", images.serve_other),
@@ -158,13 +161,24 @@ class _TaskApi:
 
         return endpoint
 
-    @staticmethod
-    def _me(call: _Call) -> dict[str, Any]:
+    def _me(self, call: _Call) -> dict[str, Any]:
         worker = call.worker
-        return {"id": worker.id, "name": worker.name, "teams": worker.teams, "role": worker.role}
+        return {
+            "id": worker.id,
+            "name": worker.name,
+            "teams": worker.teams,
+            "role": worker.role,
+            "statistics": self._jobs.review.tally(worker.id),
+        }
 
     def _offers(self, call: _Call) -> dict[str, Any]:
-        return {"jobs": [self._offer_json(offer) for offer in self._jobs.offers(call.worker.id)]}
+        mine = self._jobs.review.mine(call.worker.id)
+        offers = self._jobs.offers(call.worker.id)
+        return {
+            "jobs": [
+                self._offer_json(offer) | {"mine": mine.get(offer.job_arn, 0)} for offer in offers
+            ]
+        }
 
     def _instructions(self, call: _Call) -> dict[str, Any]:
         arn = text(call.body, "job_arn", limit=2048) or ""
@@ -188,7 +202,12 @@ class _TaskApi:
         gold = self._jobs.submit(call.worker.id, call.task_id, call.body)
         done: dict[str, Any] = {"id": call.task_id, "state": "submitted"}
         if gold is not None:
-            done["gold"] = gold
+            link = self._links.link(
+                task_id=call.task_id,
+                worker_id=call.worker.id,
+                lease_until=self._clock.now() + LINK_LIFE,
+            )
+            done["gold"] = gold | {"image": link}
         return done if call.then is None else {**done, "task": self._next(call, call.then)}
 
     def _next(self, call: _Call, then: str) -> dict[str, Any] | None:

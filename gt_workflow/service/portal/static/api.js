@@ -1,6 +1,8 @@
 // The task API, as the page uses it. The browser adds the session's cookie by itself, and so it
 // would for a page of another site; the header says that it is ours, which no other can set.
 
+import { showGold } from "./gold.js";
+
 /** The service said no (status >= 400), or could not be reached (status 0). */
 export class Refusal extends Error {
   constructor(status, message) {
@@ -50,7 +52,9 @@ export class Api {
   /** Send an answer; with a job's ARN resolves to its next task for this worker, or null. */
   submit = async (id, answer, then) => {
     const query = then === undefined ? "" : `?then=${encodeURIComponent(then)}`;
-    return (await send("POST", `tasks/${encodeURIComponent(id)}/submit${query}`, answer)).task;
+    const done = await send("POST", `tasks/${encodeURIComponent(id)}/submit${query}`, answer);
+    if (done.gold) await showGold(done.gold);
+    return done.task;
   };
 
   giveBack = (id) => send("POST", `tasks/${encodeURIComponent(id)}/return`, {});

@@ -2,6 +2,7 @@
 
 import { button, h } from "./dom.js";
 import { inviteIn } from "./session.js";
+import { duration } from "./time.js";
 
 const LOOK_AGAIN = 10_000; // milliseconds between looks for new work
 const KINDS = {
@@ -33,7 +34,23 @@ export function signInView(app, { reason, enter }) {
   field.focus();
 }
 
-function card(job, start) {
+const figure = (name, value) => h("div", {}, h("dt", {}, name), h("dd", {}, value));
+const percent = (share) => `${Math.round(share * 100)} %`;
+
+/** The time that is left of the task in hand that runs out first. */
+const soonest = (held) => duration(Math.min(...held.map((task) => task.seconds_left)));
+
+/** What the worker did lately, as far as anything is known. */
+function figures({ hours, submitted, objects_per_hour: speed, median_seconds: median, gold }) {
+  if (!submitted && !gold) return null;
+  return h("dl", { class: "figures" },
+    figure(`images in ${hours} h`, String(submitted)),
+    speed === null ? null : figure("images an hour", String(Math.round(speed))),
+    median === null ? null : figure("seconds an image", median.toFixed(1)),
+    gold === null ? null : figure(`on ${gold.answered} check images`, percent(gold.accuracy)));
+}
+
+function card(job, held, start) {
   const { labeled, failed, total } = job.progress;
   const done = labeled + failed;
   const left = `${job.available} ${job.available === 1 ? "image" : "images"} for you`;
@@ -42,10 +59,11 @@ function card(job, start) {
       h("h2", {}, job.title),
       h("p", { class: "quiet" }, `${KINDS[job.kind] ?? job.kind} · ${job.job_name}`),
       job.description ? h("p", { class: "description" }, job.description) : null,
-      h("p", { class: "quiet" }, `${left} · ${done} of ${total} done`),
+      h("p", { class: "quiet" }, `${left} · ${done} of ${total} done · ${job.mine} by you`),
+      job.held ? h("p", { class: "clock" }, `${job.held} in your hands, time left ${soonest(held)}`) : null,
       h("progress", { max: Math.max(total, 1), value: done })),
-    h("button", { class: "primary", type: "button", onclick: start, disabled: !job.available },
-      "Start"));
+    h("button", { class: "primary", type: "button", onclick: start, disabled: !job.available && !held.length },
+      held.length ? "Go on" : "Start"));
 }
 
 export function jobsView(app, { api, worker, ended, refused, say, open, out }) {
@@ -54,6 +72,7 @@ export function jobsView(app, { api, worker, ended, refused, say, open, out }) {
     h("h2", {}, ended === null ? "Nothing to label right now" : "All done, thank you"),
     h("p", { class: "quiet" },
       "This page looks for new work every few seconds; you can leave it open."));
+  const did = h("div", { "aria-label": "Your statistics" });
   let busy = false;
   let first = true;
 
@@ -75,11 +94,15 @@ export function jobsView(app, { api, worker, ended, refused, say, open, out }) {
   }
 
   async function look() {
-    const jobs = await api.jobs();
+    const [jobs, held, me] = await Promise.all([api.jobs(), api.held(), api.me()]);
+    did.replaceChildren(...[figures(me.statistics)].filter(Boolean));
     const focus = first || list.contains(document.activeElement);
     first = false;
-    list.replaceChildren(...jobs.map((job) => card(job, () => start(job.job_arn))));
-    empty.hidden = jobs.some((job) => job.available > 0);
+    list.replaceChildren(...jobs.map((job) => {
+      const mine = held.filter((task) => task.job_arn === job.job_arn);
+      return card(job, mine, () => (mine.length ? open(mine[0], mine.slice(1)) : start(job.job_arn)));
+    }));
+    empty.hidden = jobs.some((job) => job.available > 0 || job.held > 0);
     if (focus) list.querySelector("button:enabled")?.focus();
   }
 
@@ -87,9 +110,10 @@ export function jobsView(app, { api, worker, ended, refused, say, open, out }) {
     h("header", { class: "bar" },
       h("strong", {}, "Labeling"),
       h("span", { class: "space" }),
+      worker.role === "admin" ? h("a", { href: "admin" }, "Admin") : null,
       h("span", { class: "quiet" }, worker.name),
       button({ onclick: out }, "Sign out")),
-    h("main", { class: "sheet" }, h("h1", {}, "Your jobs"), empty, list),
+    h("main", { class: "sheet" }, h("h1", {}, "Your jobs"), did, empty, list),
   );
   const again = () => {
     if (!document.hidden && !busy) look().catch(refused);
