@@ -112,6 +112,22 @@ test("a box for the keyboard comes selected, under the label in use", () => {
   assert.deepEqual(drawing.boxes, []);
 });
 
+test("boxes of another image come over where they have a place and a label", () => {
+  const drawing = fresh();
+  const there = [
+    { label: "dog", ...box(5) }, { label: "bird", ...box(5) }, { label: "cat", ...box(630) },
+    { label: "cat", ...box(640) },
+  ];
+  assert.equal(drawing.paste(there), 2);
+  assert.deepEqual(drawing.boxes, [
+    { label: "dog", ...box(5) }, { label: "cat", ...box(630), width: 10 },
+  ]);
+  drawing.undo();
+  assert.equal(drawing.boxes.length, 0);
+  assert.equal(drawing.paste([]), 0);
+  assert.equal(drawing.canUndo, false);
+});
+
 test("the answer has Ground Truth's form", () => {
   const drawing = fresh();
   drawing.add(box(5));

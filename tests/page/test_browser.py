@@ -224,7 +224,9 @@ def test_a_job_is_done_by_keyboard_alone_with_a_reload_in_the_middle(desk):
     assert desk.count() == "1 box"
     desk.submit()
     desk.ready()
-    desk.press("b", "d", "Escape", "Tab", "Tab", "Delete", "n")
+    desk.press("p")
+    assert desk.count() == "1 box"
+    desk.press("Control+z", "b", "d", "Escape", "Tab", "Tab", "Delete", "n")
     assert desk.status() == "There are boxes. Delete them if there is nothing to label."
     desk.press("Tab", "Delete", "Enter")
     assert desk.status() == "Draw a box, or press N if there is nothing to label."

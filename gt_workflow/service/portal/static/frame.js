@@ -39,10 +39,10 @@ export class Frame {
   }
 
   /**
-   * Bring it to the front. `since` (ms since 1970) is when the worker asked for it, `label` what
-   * they drew last.
+   * Bring it to the front. `since` (ms since 1970) is when the worker asked for it, `label` and
+   * `previous` what they drew last: the label in use, and the boxes of the image before.
    */
-  show({ since = null, label = null } = {}) {
+  show({ since = null, label = null, previous = [] } = {}) {
     this.element.inert = false;
     this.element.classList.add("current");
     this.focus();
@@ -51,7 +51,7 @@ export class Frame {
       if (document.activeElement === this.element) this.element.blur();
       this.focus();
     });
-    this.tell("shown", { since, label });
+    this.tell("shown", { since, label, previous });
   }
 
   /** Give the frame the keys, unless the worker is asked something. */

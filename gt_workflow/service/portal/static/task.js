@@ -58,7 +58,9 @@ export function taskView(app, { api, worker, task, held = [], refused, say, home
   let busy = false;
   let over = false;
   let left = false;
-  let label = null; // the one in use, for the next image
+  // For the next image: the label in use, and the boxes of this one.
+  let label = null;
+  let previous = [];
   let bring = () => {};
 
   const progress = h("progress", { max: 1, value: 0 });
@@ -123,7 +125,7 @@ export function taskView(app, { api, worker, task, held = [], refused, say, home
     current = frame;
     busy = over = false;
     count(frame.task.progress);
-    frame.show({ since, label });
+    frame.show({ since, label, previous });
     tick();
   }
 
@@ -154,6 +156,7 @@ export function taskView(app, { api, worker, task, held = [], refused, say, home
     let following;
     await finish(async () => {
       following = await api.submit(current.task.id, answer, arn);
+      previous = Object.values(answer).find((value) => value?.boundingBoxes)?.boundingBoxes ?? [];
     }, { since: begun, following: () => following });
   }
 

@@ -15,6 +15,7 @@ const HELP = [
   ["1 … 9, 0", "choose the label, or change that of the selected box"],
   ["B", "put a new box in the middle, for the keys to move and resize"],
   ["D", "duplicate the selected (or last) box"],
+  ["P", "put the boxes of the image before on this one"],
   ["arrows", "move the selected box by 1 pixel, with Shift by 10"],
   ["Ctrl + arrows", "resize it at the marked corner, with Shift by 10"],
   ["C", "mark the next corner"],
@@ -29,6 +30,7 @@ export class CrowdBoundingBox extends ImageWork {
   static observedAttributes = ["src", "labels", "initial-value", "header"];
 
   #adjusting = false;
+  #previous = []; // boxes of the image before
   #buttons = {};
 
   configure() {
@@ -80,7 +82,8 @@ export class CrowdBoundingBox extends ImageWork {
   }
 
   /** Go on with the label of the image before, unless the worker has begun. */
-  begin({ label }) {
+  begin({ label, previous }) {
+    this.#previous = boxes(previous ?? [], "previous");
     const untouched = this.loaded && !this.drawing.canUndo;
     if (untouched && this.drawing.labels.includes(label)) this.drawing.label = label;
     this.refresh();
@@ -155,6 +158,9 @@ export class CrowdBoundingBox extends ImageWork {
         c: () => this.edit(() => this.#mark()),
         d: () => this.edit(() => drawing.duplicate((box) => moved(box, 8, 8, drawing.raster))),
         n: () => this.#sayNothing(),
+        p: () => this.edit(() => {
+          if (!drawing.paste(this.#previous)) this.say("There are no boxes of an image before.");
+        }),
         Delete: () => this.#remove(),
         Backspace: () => this.#remove(),
         Escape: () => editor.cancel() || this.edit(() => drawing.select(-1)),

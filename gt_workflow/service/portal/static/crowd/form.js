@@ -132,10 +132,10 @@ export class CrowdForm extends HTMLElement {
   }
 
   /** The frame has come to the front; tell when its image is on the screen. */
-  async #shown({ since, label }) {
+  async #shown({ since, label, previous }) {
     const works = this.#works;
     await Promise.all(works.map((work) => work.painted()));
-    for (const work of works) work.begin?.({ label });
+    for (const work of works) work.begin?.({ label, previous });
     works[0]?.focus();
     // The second frame begins when the first one is drawn.
     requestAnimationFrame(() => requestAnimationFrame(() =>

@@ -87,6 +87,16 @@ export class Drawing {
     this.selected = this.boxes.length - 1;
   }
 
+  /** Add boxes of another image, as far as they have a place and a label here; tells how many. */
+  paste(boxes) {
+    const { width, height } = this.raster;
+    const fit = boxes
+      .filter((box) => this.labels.includes(box.label) && box.left < width && box.top < height)
+      .map((box) => answered(rounded(box, this.raster)));
+    if (fit.length > 0) this.#change({ boxes: [...this.boxes, ...fit], nothing: false });
+    return fit.length;
+  }
+
   /** Copy the selected (or the last) box beside itself and select the copy. */
   duplicate(shift) {
     const source = this.boxes[this.selected] ?? this.boxes.at(-1);
