@@ -24,17 +24,14 @@ from gt_workflow.cli import (
     training_commands,
 )
 from gt_workflow.cli.options import (
-    Backend,
+    Common,
     JobName,
     Json,
-    Profile,
-    Region,
     Root,
-    Set,
     SettingsFile,
     names,
     read_settings,
-    where,
+    with_common,
 )
 from gt_workflow.errors import GtWorkflowError, InterruptedByUserError
 
@@ -62,6 +59,7 @@ app = typer.Typer(
 
 
 @app.command()
+@with_common
 def launch(  # noqa: PLR0913 - one parameter per flag
     photographs: Annotated[
         str | None,
@@ -103,10 +101,6 @@ def launch(  # noqa: PLR0913 - one parameter per flag
     out: Annotated[
         str | None, typer.Option(metavar="DIR|s3://", help="Where the channels go.")
     ] = None,
-    root: Root = None,
-    backend: Backend = None,
-    profile: Profile = None,
-    region: Region = None,
     bucket: Annotated[
         str | None, typer.Option(metavar="NAME", help="Where objects go [default: gt-workflow].")
     ] = None,
@@ -130,8 +124,6 @@ def launch(  # noqa: PLR0913 - one parameter per flag
     max_cost: Annotated[
         str | None, typer.Option(metavar="USD", help="AWS: above this, ask first.")
     ] = None,
-    settings_file: SettingsFile = None,
-    set_: Set = None,
     init: Annotated[
         bool, typer.Option("--init", help="Write a commented gt.toml, no more.")
     ] = False,
@@ -141,17 +133,15 @@ def launch(  # noqa: PLR0913 - one parameter per flag
     no_wait: Annotated[
         bool, typer.Option("--no-wait", help="Return as soon as the job exists.")
     ] = False,
-    as_json: Json = False,
+    common: Common,
 ) -> None:
     """Turn photographs into a labeling job and, when it is done, into training channels."""
     from gt_workflow.cli import launching
 
     if init:
-        launching.write_settings_file(settings_file or Path("gt.toml"))
+        launching.write_settings_file(common.settings_file or Path("gt.toml"))
         return
-    settings = read_settings(
-        settings_file,
-        set_,
+    settings = common.settings(
         {
             "photographs": photographs,
             "labels": names(labels),
@@ -172,13 +162,12 @@ def launch(  # noqa: PLR0913 - one parameter per flag
             "auto-label.enabled": auto_label or bool(auto_label_from) or None,
             "auto-label.start-from": auto_label_from,
             "cost.max": max_cost,
-            **where(root, backend, profile, region),
         },
     )
     if dry_run:
-        launching.dry_run(settings, as_json=as_json)
+        launching.dry_run(settings, as_json=common.as_json)
     else:
-        launching.launch(settings, waits=not no_wait, as_json=as_json)
+        launching.launch(settings, waits=not no_wait, as_json=common.as_json)
 
 
 # Where a command is registered is where `--help` lists it: in the order of the work.
@@ -207,6 +196,7 @@ repair_commands.register(app)
 
 
 @app.command()
+@with_common
 def convert(  # noqa: PLR0913 - one parameter per flag
     manifest: Annotated[
         str, typer.Argument(metavar="OUTPUT_MANIFEST", help="A labeling job's output manifest.")
@@ -235,23 +225,14 @@ def convert(  # noqa: PLR0913 - one parameter per flag
             metavar="NAME[,NAME...]", help="The classes in this order [default: as labelled]."
         ),
     ] = None,
-    root: Root = None,
-    backend: Backend = None,
-    profile: Profile = None,
-    region: Region = None,
-    settings_file: SettingsFile = None,
-    set_: Set = None,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Print the plan only.")] = False,
-    as_json: Json = False,
+    common: Common,
 ) -> None:
     """Turn an output manifest into the detector's training channels."""
     from gt_workflow.cli import converting
 
-    settings = read_settings(
-        settings_file,
-        set_,
+    settings = common.settings(
         {
-            **where(root, backend, profile, region),
             "channels.forms": names(to),
             "channels.out": out,
             "channels.validation": validation,
@@ -265,7 +246,7 @@ def convert(  # noqa: PLR0913 - one parameter per flag
         keep_empty=keep_empty,
         classes=None if classes is None else tuple(names(classes) or ()),
         dry_run=dry_run,
-        as_json=as_json,
+        as_json=common.as_json,
     )
 
 

@@ -8,16 +8,9 @@ from typing import Annotated
 import typer
 
 from gt_workflow.cli.options import (
-    Backend,
-    Json,
-    Profile,
-    Region,
-    Root,
-    Set,
-    SettingsFile,
+    Common,
     names,
-    read_settings,
-    where,
+    with_common,
 )
 
 
@@ -26,6 +19,7 @@ def register(app: typer.Typer) -> None:
     app.command()(augment)
 
 
+@with_common
 def augment(  # noqa: PLR0913 - one parameter per flag
     source: Annotated[
         str, typer.Argument(metavar="SOURCE", help="A folder of photographs, or a manifest.")
@@ -90,18 +84,12 @@ def augment(  # noqa: PLR0913 - one parameter per flag
     dry_run: Annotated[
         bool, typer.Option("--dry-run", help="Print the plan; write nothing.")
     ] = False,
-    root: Root = None,
-    backend: Backend = None,
-    profile: Profile = None,
-    region: Region = None,
-    settings: SettingsFile = None,
-    assign: Set = None,
-    as_json: Json = False,
+    common: Common,
 ) -> None:
     """Make variants of photographs; the boxes of labelled ones follow."""
     from gt_workflow.cli import augment as part
 
-    found = read_settings(settings, assign, where(root, backend, profile, region))
+    found = common.settings()
     part.augment(
         found,
         part.asked(
@@ -120,5 +108,5 @@ def augment(  # noqa: PLR0913 - one parameter per flag
         ),
         sheet=sheet,
         dry_run=dry_run,
-        as_json=as_json,
+        as_json=common.as_json,
     )

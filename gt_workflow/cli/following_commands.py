@@ -7,15 +7,9 @@ from typing import Annotated
 import typer
 
 from gt_workflow.cli.options import (
-    Backend,
+    Common,
     JobName,
-    Json,
-    Profile,
-    Region,
-    Root,
-    SettingsFile,
-    read_settings,
-    where,
+    with_common,
 )
 
 
@@ -27,15 +21,11 @@ def register(app: typer.Typer) -> None:
     app.command()(stop)
 
 
+@with_common
 def status(
     job: JobName = None,
     *,
-    backend: Backend = None,
-    profile: Profile = None,
-    region: Region = None,
-    root: Root = None,
-    settings_file: SettingsFile = None,
-    as_json: Json = False,
+    common: Common,
 ) -> None:
     """Show how far a labeling job is, why it may stand still and, on AWS, what it has cost.
 
@@ -43,19 +33,15 @@ def status(
     """
     from gt_workflow.cli import following
 
-    settings = read_settings(settings_file, None, where(root, backend, profile, region))
-    following.status(settings, job, as_json=as_json)
+    settings = common.settings()
+    following.status(settings, job, as_json=common.as_json)
 
 
+@with_common
 def wait(
     job: JobName = None,
     *,
-    backend: Backend = None,
-    profile: Profile = None,
-    region: Region = None,
-    root: Root = None,
-    settings_file: SettingsFile = None,
-    as_json: Json = False,
+    common: Common,
 ) -> None:
     """Follow a labeling job until it is over (our own service: host it meanwhile).
 
@@ -64,40 +50,32 @@ def wait(
     """
     from gt_workflow.cli import following
 
-    settings = read_settings(settings_file, None, where(root, backend, profile, region))
-    ended = following.wait(settings, job, as_json=as_json)
+    settings = common.settings()
+    ended = following.wait(settings, job, as_json=common.as_json)
     if ended:
         raise typer.Exit(ended)
 
 
+@with_common
 def list_(
     *,
-    backend: Backend = None,
-    profile: Profile = None,
-    region: Region = None,
-    root: Root = None,
-    settings_file: SettingsFile = None,
-    as_json: Json = False,
+    common: Common,
 ) -> None:
     """List the labeling jobs, newest first."""
     from gt_workflow.cli import following
 
-    settings = read_settings(settings_file, None, where(root, backend, profile, region))
-    following.list_jobs(settings, as_json=as_json)
+    settings = common.settings()
+    following.list_jobs(settings, as_json=common.as_json)
 
 
+@with_common
 def stop(
     job: Annotated[str, typer.Argument(metavar="JOB", help="The job's name.")],
     *,
     waits: Annotated[
         bool, typer.Option("--wait/--no-wait", help="Wait until what is labelled is written out.")
     ] = True,
-    backend: Backend = None,
-    profile: Profile = None,
-    region: Region = None,
-    root: Root = None,
-    settings_file: SettingsFile = None,
-    as_json: Json = False,
+    common: Common,
 ) -> None:
     """Stop a labeling job for good; what is labelled is kept and written out.
 
@@ -105,5 +83,5 @@ def stop(
     """
     from gt_workflow.cli import following
 
-    settings = read_settings(settings_file, None, where(root, backend, profile, region))
-    following.stop(settings, job, waits=waits, as_json=as_json)
+    settings = common.settings()
+    following.stop(settings, job, waits=waits, as_json=common.as_json)

@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+import inspect
 import os
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import wraps
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -68,16 +72,59 @@ _FLAGS = {
 }
 
 
-def where(
-    root: str | None, backend: str | None, profile: str | None, region: str | None
-) -> dict[str, Any]:
-    """Return the flags that say whose Ground Truth it is; a profile means the account's."""
-    return {
-        "store.root": root,
-        "backend": backend or ("aws" if profile else None),
-        "aws.profile": profile,
-        "store.region": region,
-    }
+@dataclass(frozen=True, slots=True)
+class Common:
+    """The flags that every command on jobs has; `with_common` hands them over."""
+
+    root: str | None
+    backend: str | None
+    profile: str | None
+    region: str | None
+    settings_file: Path | None
+    set_: list[str] | None
+    as_json: bool
+
+    def settings(self, flags: dict[str, Any] | None = None) -> Settings:
+        """Return the settings under these and a command's own flags; a profile means AWS."""
+        whose = {
+            "store.root": self.root,
+            "backend": self.backend or ("aws" if self.profile else None),
+            "aws.profile": self.profile,
+            "store.region": self.region,
+        }
+        return read_settings(self.settings_file, self.set_, whose | (flags or {}))
+
+
+_COMMON: tuple[tuple[str, Any, Any], ...] = (
+    ("root", Root, None),
+    ("backend", Backend, None),
+    ("profile", Profile, None),
+    ("region", Region, None),
+    ("settings_file", SettingsFile, None),
+    ("set_", Set, None),
+    ("as_json", Json, False),
+)
+
+
+def with_common(command: Callable[..., None]) -> Callable[..., None]:
+    """Give a command the common flags behind its own; it takes them as `common`."""
+    own = inspect.signature(command, eval_str=True)
+    mine = [one for one in own.parameters.values() if one.name != "common"]
+    flags = [
+        inspect.Parameter(name, inspect.Parameter.KEYWORD_ONLY, default=default, annotation=kind)
+        for name, kind, default in _COMMON
+    ]
+
+    @wraps(command)
+    def called(**given: Any) -> None:
+        common = Common(**{name: given.pop(name) for name, *_ in _COMMON})
+        command(**given, common=common)
+
+    # typer reads both.
+    called.__signature__ = own.replace(parameters=[*mine, *flags])  # type: ignore[attr-defined] # as `inspect` documents it
+    called.__annotations__ = {one.name: one.annotation for one in (*mine, *flags)}
+    del called.__wrapped__  # it would lead typer back to the first
+    return called
 
 
 def names(text: str | None) -> list[str] | None:

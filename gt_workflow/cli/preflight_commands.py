@@ -7,16 +7,9 @@ from typing import Annotated, Any
 import typer
 
 from gt_workflow.cli.options import (
-    Backend,
-    Json,
-    Profile,
-    Region,
-    Root,
-    Set,
-    SettingsFile,
+    Common,
     names,
-    read_settings,
-    where,
+    with_common,
 )
 
 _Photographs = Annotated[
@@ -41,6 +34,7 @@ def register(app: typer.Typer) -> None:
     app.command()(iam)
 
 
+@with_common
 def doctor(  # noqa: PLR0913 - one parameter per flag
     photographs: _Photographs = None,
     labels: Annotated[
@@ -50,10 +44,6 @@ def doctor(  # noqa: PLR0913 - one parameter per flag
     fix: Annotated[
         bool, typer.Option("--fix", help="Add the CORS rule that image buckets lack.")
     ] = False,
-    root: Root = None,
-    backend: Backend = None,
-    profile: Profile = None,
-    region: Region = None,
     bucket: _Bucket = None,
     role: _Role = None,
     workteam: _Workteam = None,
@@ -61,9 +51,7 @@ def doctor(  # noqa: PLR0913 - one parameter per flag
     public_anyway: Annotated[
         bool, typer.Option("--public-anyway", help="Let the closed public workforce pass.")
     ] = False,
-    settings_file: SettingsFile = None,
-    set_: Set = None,
-    as_json: Json = False,
+    common: Common,
 ) -> None:
     """Check everything that a launch needs; each fault with its code and its cure."""
     from gt_workflow.cli import preflight
@@ -77,11 +65,11 @@ def doctor(  # noqa: PLR0913 - one parameter per flag
         "aws.fix": fix or None,
         "aws.public-anyway": public_anyway or None,
         "auto-label.enabled": auto_label or None,
-        **where(root, backend, profile, region),
     }
-    preflight.doctor(read_settings(settings_file, set_, flags), as_json=as_json)
+    preflight.doctor(common.settings(flags), as_json=common.as_json)
 
 
+@with_common
 def iam(  # noqa: PLR0913 - one parameter per flag
     photographs: _Photographs = None,
     *,
@@ -95,9 +83,6 @@ def iam(  # noqa: PLR0913 - one parameter per flag
     training: Annotated[
         bool, typer.Option("--training", help="The role will run training jobs, too.")
     ] = False,
-    backend: Backend = None,
-    profile: Profile = None,
-    region: Region = None,
     bucket: _Bucket = None,
     role: _Role = None,
     workteam: _Workteam = None,
@@ -105,9 +90,7 @@ def iam(  # noqa: PLR0913 - one parameter per flag
     fix: Annotated[
         bool, typer.Option("--fix", help="You will add CORS rules, with doctor --fix.")
     ] = False,
-    settings_file: SettingsFile = None,
-    set_: Set = None,
-    as_json: Json = False,
+    common: Common,
 ) -> None:
     """Print the least permissions for a launch on an account, or make its execution role."""
     from gt_workflow.cli import preflight
@@ -119,12 +102,11 @@ def iam(  # noqa: PLR0913 - one parameter per flag
         "aws.workteam": workteam,
         "aws.fix": fix or None,
         "auto-label.enabled": auto_label or None,
-        **where(None, backend, profile, region),
     }
     preflight.iam(
-        read_settings(settings_file, set_, flags),
+        common.settings(flags),
         jobs=tuple(job or ()),
         training=training,
         create=create,
-        as_json=as_json,
+        as_json=common.as_json,
     )

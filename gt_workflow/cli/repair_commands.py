@@ -2,21 +2,14 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
 from gt_workflow.cli.options import (
-    Backend,
-    Json,
-    Profile,
-    Region,
-    Root,
-    Set,
-    SettingsFile,
+    Common,
     names,
-    read_settings,
-    where,
+    with_common,
 )
 
 _Job = Annotated[str, typer.Argument(metavar="JOB", help="The job's name.")]
@@ -57,7 +50,8 @@ def register(app: typer.Typer) -> None:
         app.command()(command)
 
 
-def reconcile(  # noqa: PLR0913 - one parameter per flag
+@with_common
+def reconcile(
     job: _Job,
     *,
     merge: Annotated[
@@ -74,68 +68,52 @@ def reconcile(  # noqa: PLR0913 - one parameter per flag
         int, typer.Option("--list", metavar="N", help="Lines of each kind to name.")
     ] = 20,
     output: _Output = None,
-    root: Root = None,
-    backend: Backend = None,
-    profile: Profile = None,
-    region: Region = None,
-    settings_file: SettingsFile = None,
-    set_: Set = None,
-    as_json: Json = False,
+    common: Common,
 ) -> None:
     """Compare a job's output with its input, line by line; ends with 6 if anything is open."""
     from gt_workflow.cli import repair
 
-    settings = read_settings(settings_file, set_, where(root, backend, profile, region))
+    settings = common.settings()
     if merge is None:
-        repair.reconcile(settings, job, output=output, listed=listed, as_json=as_json)
+        repair.reconcile(settings, job, output=output, listed=listed, as_json=common.as_json)
     else:
-        repair.merge(settings, job, out=merge, later=with_, output=output, as_json=as_json)
+        repair.merge(settings, job, out=merge, later=with_, output=output, as_json=common.as_json)
 
 
-def relaunch(  # noqa: PLR0913 - one parameter per flag
+@with_common
+def relaunch(
     job: _Job,
     *,
     output: _Output = None,
     workers: _Workers = None,
     truth: _Truth = None,
     max_cost: _MaxCost = None,
-    root: Root = None,
-    backend: Backend = None,
-    profile: Profile = None,
-    region: Region = None,
-    settings_file: SettingsFile = None,
-    set_: Set = None,
     dry_run: _DryRun = False,
-    as_json: Json = False,
+    common: Common,
 ) -> None:
     """Send a job's missing, failed and untouched lines again; never one that has a label."""
     from gt_workflow.cli import repair
 
-    flags = where(root, backend, profile, region)
-    flags |= {"workers.kind": workers, "workers.truth": truth, "cost.max": max_cost}
-    settings = read_settings(settings_file, set_, flags)
-    repair.relaunch(settings, job, output=output, dry_run=dry_run, as_json=as_json)
+    flags: dict[str, Any] = {"workers.kind": workers, "workers.truth": truth, "cost.max": max_cost}
+    settings = common.settings(flags)
+    repair.relaunch(settings, job, output=output, dry_run=dry_run, as_json=common.as_json)
 
 
-def recover(  # noqa: PLR0913 - one parameter per flag
+@with_common
+def recover(
     job: _Job,
     *,
     out: Annotated[str, typer.Option(metavar="MANIFEST|s3://", help="Where it is written.")],
-    root: Root = None,
-    backend: Backend = None,
-    profile: Profile = None,
-    region: Region = None,
-    settings_file: SettingsFile = None,
-    set_: Set = None,
-    as_json: Json = False,
+    common: Common,
 ) -> None:
     """Harvest the labels of a job that ended without its output manifest."""
     from gt_workflow.cli import repair
 
-    settings = read_settings(settings_file, set_, where(root, backend, profile, region))
-    repair.recover(settings, job, out=out, as_json=as_json)
+    settings = common.settings()
+    repair.recover(settings, job, out=out, as_json=common.as_json)
 
 
+@with_common
 def adjust(  # noqa: PLR0913 - one parameter per flag
     job: _Job,
     *,
@@ -152,20 +130,13 @@ def adjust(  # noqa: PLR0913 - one parameter per flag
     workers: _Workers = None,
     truth: _Truth = None,
     max_cost: _MaxCost = None,
-    root: Root = None,
-    backend: Backend = None,
-    profile: Profile = None,
-    region: Region = None,
-    settings_file: SettingsFile = None,
-    set_: Set = None,
     dry_run: _DryRun = False,
-    as_json: Json = False,
+    common: Common,
 ) -> None:
     """Launch a job in which workers correct the boxes of this one."""
     from gt_workflow.cli import repair
 
-    flags = where(root, backend, profile, region)
-    flags |= {"workers.kind": workers, "workers.truth": truth, "cost.max": max_cost}
+    flags: dict[str, Any] = {"workers.kind": workers, "workers.truth": truth, "cost.max": max_cost}
     flags |= {"job.workers": workers_per_object}
     asked = repair.Asked(
         labels=tuple(names(labels) or ()),
@@ -175,10 +146,13 @@ def adjust(  # noqa: PLR0913 - one parameter per flag
         workteam=workteam or "",
         only=only or "",
     )
-    settings = read_settings(settings_file, set_, flags)
-    repair.chain("adjust", settings, job, asked, output=output, dry_run=dry_run, as_json=as_json)
+    settings = common.settings(flags)
+    repair.chain(
+        "adjust", settings, job, asked, output=output, dry_run=dry_run, as_json=common.as_json
+    )
 
 
+@with_common
 def verify(  # noqa: PLR0913 - one parameter per flag
     job: _Job,
     *,
@@ -195,20 +169,13 @@ def verify(  # noqa: PLR0913 - one parameter per flag
     workers: _Workers = None,
     truth: _Truth = None,
     max_cost: _MaxCost = None,
-    root: Root = None,
-    backend: Backend = None,
-    profile: Profile = None,
-    region: Region = None,
-    settings_file: SettingsFile = None,
-    set_: Set = None,
     dry_run: _DryRun = False,
-    as_json: Json = False,
+    common: Common,
 ) -> None:
     """Launch a job in which workers judge the boxes of this one."""
     from gt_workflow.cli import repair
 
-    flags = where(root, backend, profile, region)
-    flags |= {"workers.kind": workers, "workers.truth": truth, "cost.max": max_cost}
+    flags: dict[str, Any] = {"workers.kind": workers, "workers.truth": truth, "cost.max": max_cost}
     flags |= {"job.workers": workers_per_object}
     asked = repair.Asked(
         labels=tuple(names(labels) or ()),
@@ -217,11 +184,14 @@ def verify(  # noqa: PLR0913 - one parameter per flag
         instructions=instructions or "",
         workteam=workteam or "",
     )
-    settings = read_settings(settings_file, set_, flags)
-    repair.chain("verify", settings, job, asked, output=output, dry_run=dry_run, as_json=as_json)
+    settings = common.settings(flags)
+    repair.chain(
+        "verify", settings, job, asked, output=output, dry_run=dry_run, as_json=common.as_json
+    )
 
 
-def fold(  # noqa: PLR0913 - one parameter per flag
+@with_common
+def fold(
     job: _Job,
     *,
     out: Annotated[str, typer.Option(metavar="MANIFEST|s3://", help="Where it is written.")],
@@ -234,16 +204,10 @@ def fold(  # noqa: PLR0913 - one parameter per flag
         typer.Option(metavar="VERDICT", help="Of a verification job, keep lines judged so."),
     ] = None,
     output: _Output = None,
-    root: Root = None,
-    backend: Backend = None,
-    profile: Profile = None,
-    region: Region = None,
-    settings_file: SettingsFile = None,
-    set_: Set = None,
-    as_json: Json = False,
+    common: Common,
 ) -> None:
     """Take adjusted boxes back under their first attribute, earlier ones kept beside them."""
     from gt_workflow.cli import repair
 
-    settings = read_settings(settings_file, set_, where(root, backend, profile, region))
-    repair.fold(settings, job, out=out, base=base, only=only, output=output, as_json=as_json)
+    settings = common.settings()
+    repair.fold(settings, job, out=out, base=base, only=only, output=output, as_json=common.as_json)

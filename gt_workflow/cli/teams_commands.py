@@ -7,15 +7,8 @@ from typing import Annotated
 import typer
 
 from gt_workflow.cli.options import (
-    Backend,
-    Json,
-    Profile,
-    Region,
-    Root,
-    Set,
-    SettingsFile,
-    read_settings,
-    where,
+    Common,
+    with_common,
 )
 
 _Team = Annotated[str, typer.Argument(metavar="TEAM", help="The team's name or ARN.")]
@@ -41,98 +34,79 @@ def register(app: typer.Typer) -> None:
 
 
 @teams.command("list")
+@with_common
 def list_(
     *,
     members: Annotated[bool, typer.Option("--members", help="Name the members, too.")] = False,
-    root: Root = None,
-    backend: Backend = None,
-    profile: Profile = None,
-    region: Region = None,
-    settings_file: SettingsFile = None,
-    set_: Set = None,
-    as_json: Json = False,
+    common: Common,
 ) -> None:
     """List the work teams: your own, and vendors' that you subscribe to."""
     from gt_workflow.cli import teams as calls
 
-    settings = read_settings(settings_file, set_, where(root, backend, profile, region))
-    calls.list_teams(settings, members=members, as_json=as_json)
+    settings = common.settings()
+    calls.list_teams(settings, members=members, as_json=common.as_json)
 
 
 @teams.command()
-def create(  # noqa: PLR0913 - one parameter per flag
+@with_common
+def create(
     team: Annotated[str, typer.Argument(metavar="TEAM", help="The new team's name.")],
     *,
     member: Annotated[
         list[str] | None, typer.Option(metavar="MEMBER", help="Somebody to let in; repeatable.")
     ] = None,
     description: Annotated[str, typer.Option(help="What the team is for.")] = "",
-    root: Root = None,
-    backend: Backend = None,
-    profile: Profile = None,
-    region: Region = None,
-    settings_file: SettingsFile = None,
-    set_: Set = None,
     dry_run: _DryRun = False,
-    as_json: Json = False,
+    common: Common,
 ) -> None:
     """Create a private work team; the first in a region brings workforce and user pool along."""
     from gt_workflow.cli import teams as calls
 
-    settings = read_settings(settings_file, set_, where(root, backend, profile, region))
+    settings = common.settings()
     calls.create(
         settings,
         team,
         description=description,
         members=member or [],
         dry_run=dry_run,
-        as_json=as_json,
+        as_json=common.as_json,
     )
 
 
 @teams.command()
-def add(  # noqa: PLR0913 - one parameter per flag
+@with_common
+def add(
     team: _Team,
     members: _Members,
     *,
-    root: Root = None,
-    backend: Backend = None,
-    profile: Profile = None,
-    region: Region = None,
-    settings_file: SettingsFile = None,
-    set_: Set = None,
     dry_run: _DryRun = False,
-    as_json: Json = False,
+    common: Common,
 ) -> None:
     """Let people into a team: by e-mail on AWS, by a personal link on your own service."""
     from gt_workflow.cli import teams as calls
 
-    settings = read_settings(settings_file, set_, where(root, backend, profile, region))
-    calls.add(settings, team, members, dry_run=dry_run, as_json=as_json)
+    settings = common.settings()
+    calls.add(settings, team, members, dry_run=dry_run, as_json=common.as_json)
 
 
 @teams.command()
-def remove(  # noqa: PLR0913 - one parameter per flag
+@with_common
+def remove(
     team: _Team,
     members: _Members,
     *,
-    root: Root = None,
-    backend: Backend = None,
-    profile: Profile = None,
-    region: Region = None,
-    settings_file: SettingsFile = None,
-    set_: Set = None,
     dry_run: _DryRun = False,
-    as_json: Json = False,
+    common: Common,
 ) -> None:
     """Take people out of a team; their users and answers stay."""
     from gt_workflow.cli import teams as calls
 
-    settings = read_settings(settings_file, set_, where(root, backend, profile, region))
-    calls.remove(settings, team, members, dry_run=dry_run, as_json=as_json)
+    settings = common.settings()
+    calls.remove(settings, team, members, dry_run=dry_run, as_json=common.as_json)
 
 
-def workers(  # noqa: PLR0913 - one parameter per flag
+@with_common
+def workers(
     jobs: Annotated[
         list[str] | None,
         typer.Argument(metavar="[JOB]...", help="Jobs' names [default: the newest job]."),
@@ -141,16 +115,10 @@ def workers(  # noqa: PLR0913 - one parameter per flag
     names: Annotated[
         bool, typer.Option("--names", help="On AWS, look up the members' e-mail addresses.")
     ] = False,
-    root: Root = None,
-    backend: Backend = None,
-    profile: Profile = None,
-    region: Region = None,
-    settings_file: SettingsFile = None,
-    set_: Set = None,
-    as_json: Json = False,
+    common: Common,
 ) -> None:
     """Tell who labelled how much, how fast, and how well it agrees with the job's labels."""
     from gt_workflow.cli import teams as calls
 
-    settings = read_settings(settings_file, set_, where(root, backend, profile, region))
-    calls.workers(settings, jobs or [], names=names, as_json=as_json)
+    settings = common.settings()
+    calls.workers(settings, jobs or [], names=names, as_json=common.as_json)

@@ -7,15 +7,8 @@ from typing import Annotated
 import typer
 
 from gt_workflow.cli.options import (
-    Backend,
-    Json,
-    Profile,
-    Region,
-    Root,
-    Set,
-    SettingsFile,
-    read_settings,
-    where,
+    Common,
+    with_common,
 )
 
 _Channel = Annotated[
@@ -42,33 +35,29 @@ def register(app: typer.Typer) -> None:
         app.command()(command)
 
 
-def train(  # noqa: PLR0913 - one parameter per flag
+@with_common
+def train(
     channel: _Channel,
     *,
     form: _Form = None,
     model: _Model = None,
     again: _Again = False,
-    root: Root = None,
-    backend: Backend = None,
-    profile: Profile = None,
-    region: Region = None,
-    settings_file: SettingsFile = None,
-    set_: Set = None,
     dry_run: _DryRun = False,
     no_wait: _NoWait = False,
-    as_json: Json = False,
+    common: Common,
 ) -> None:
     """Train the built-in Object Detection on a channel, and follow it."""
     from gt_workflow.cli import training as calls
 
-    settings = read_settings(settings_file, set_, where(root, backend, profile, region))
+    settings = common.settings()
     job = calls.Job(settings, channel, form=calls.form_of(form), model=model)
     if dry_run:
-        calls.dry_run(job, as_json=as_json)
+        calls.dry_run(job, as_json=common.as_json)
     else:
-        calls.train(job, again=again, waits=not no_wait, as_json=as_json)
+        calls.train(job, again=again, waits=not no_wait, as_json=common.as_json)
 
 
+@with_common
 def tune(  # noqa: PLR0913 - one parameter per flag
     channel: _Channel,
     *,
@@ -81,20 +70,14 @@ def tune(  # noqa: PLR0913 - one parameter per flag
         typer.Option("--range", metavar="NAME=LOW:HIGH", help="What to search; may be repeated."),
     ] = None,
     again: _Again = False,
-    root: Root = None,
-    backend: Backend = None,
-    profile: Profile = None,
-    region: Region = None,
-    settings_file: SettingsFile = None,
-    set_: Set = None,
     dry_run: _DryRun = False,
     no_wait: _NoWait = False,
-    as_json: Json = False,
+    common: Common,
 ) -> None:
     """Search the hyperparameters that give the best mAP: a tuning job."""
     from gt_workflow.cli import training as calls
 
-    settings = read_settings(settings_file, set_, where(root, backend, profile, region))
+    settings = common.settings()
     job = calls.Job(
         settings,
         channel,
@@ -103,11 +86,12 @@ def tune(  # noqa: PLR0913 - one parameter per flag
         tune=calls.TuneSettings(ranges=tuple(ranges or ()), jobs=jobs, parallel=parallel),
     )
     if dry_run:
-        calls.dry_run(job, as_json=as_json)
+        calls.dry_run(job, as_json=common.as_json)
     else:
-        calls.tune(job, again=again, waits=not no_wait, as_json=as_json)
+        calls.tune(job, again=again, waits=not no_wait, as_json=common.as_json)
 
 
+@with_common
 def predict(  # noqa: PLR0913 - one parameter per flag
     manifest: Annotated[str, typer.Argument(metavar="MANIFEST", help="The images to label.")],
     *,
@@ -133,19 +117,13 @@ def predict(  # noqa: PLR0913 - one parameter per flag
     on_missing: Annotated[
         str, typer.Option(metavar="stop|skip", help="What an image without an answer does.")
     ] = "stop",
-    root: Root = None,
-    backend: Backend = None,
-    profile: Profile = None,
-    region: Region = None,
-    settings_file: SettingsFile = None,
-    set_: Set = None,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Print the plan only.")] = False,
-    as_json: Json = False,
+    common: Common,
 ) -> None:
     """Turn a detector's answers into pre-labels, for an adjustment job to start from."""
     from gt_workflow.cli import predicting as calls
 
-    settings = read_settings(settings_file, set_, where(root, backend, profile, region))
+    settings = common.settings()
     calls.predict(
         settings,
         calls.Asked(
@@ -160,5 +138,5 @@ def predict(  # noqa: PLR0913 - one parameter per flag
             on_missing=on_missing,
         ),
         dry_run=dry_run,
-        as_json=as_json,
+        as_json=common.as_json,
     )
