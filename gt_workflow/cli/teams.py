@@ -166,6 +166,7 @@ def workers(settings: Settings, jobs: Sequence[str], *, names: bool, as_json: bo
             engine=wired.engine,
             progress=narrator,
         )
+        golden = _gold([running.gold(one["LabelingJobArn"]) for one in described])
         known = running.worker_names()
         if names:
             known |= _members(described, wiring.work_teams(running))
@@ -176,15 +177,37 @@ def workers(settings: Settings, jobs: Sequence[str], *, names: bool, as_json: bo
             {
                 "jobs": [one["LabelingJobName"] for one in described],
                 "workers": [
-                    {"name": called[one.worker]} | show.hyphened(asdict(one)) for one in shares
+                    {"name": called[one.worker]}
+                    | show.hyphened(asdict(one))
+                    | _gold_json(golden.get(one.worker))
+                    for one in shares
                 ],
             }
         )
         return
     for one in shares:
-        show.line(f"{called[one.worker] or one.worker}: {'; '.join(_share(one))}")
+        told = [*_share(one)]
+        if one.worker in golden:
+            answered, accuracy = golden[one.worker]
+            told.append(f"{accuracy:.0%} right on {show.count(answered, 'gold question')}")
+        show.line(f"{called[one.worker] or one.worker}: {'; '.join(told)}")
     if not shares:
         show.note("there are no answers yet; they are written batch by batch")
+
+
+def _gold(by_job: Sequence[Mapping[str, tuple[int, float]]]) -> dict[str, tuple[int, float]]:
+    """Put the gold questions of several jobs together, by worker id."""
+    found: dict[str, tuple[int, float]] = {}
+    for one in by_job:
+        for worker, (answered, accuracy) in one.items():
+            before, mean = found.get(worker, (0, 0.0))
+            total = before + answered
+            found[worker] = total, (before * mean + answered * accuracy) / total
+    return found
+
+
+def _gold_json(known: tuple[int, float] | None) -> dict[str, Any]:
+    return {} if known is None else {"gold": {"answered": known[0], "accuracy": round(known[1], 4)}}
 
 
 def _share(one: contributions.Share) -> Iterator[str]:

@@ -97,6 +97,22 @@ class Backend:
         """Return the names that people chose, by worker id; AWS tells none."""
         return {one.id: one.name for one in self.workers.list()} if self.workers else {}
 
+    def gold(self, job_arn: str) -> dict[str, tuple[int, float]]:
+        """Return by worker id how many gold questions of a job were answered, and how well.
+
+        The second is the mean of `core.gold.feedback`'s score, 0 to 1. AWS shows none.
+        """
+        if self.workers is None:
+            return {}
+        from gt_workflow.service.labeling.review import Review
+
+        found = Review(store=self.workers.store, clock=self.workers.clock).workers(job_arn)
+        return {
+            one["id"]: (one["gold"]["answered"], one["gold"]["accuracy"])
+            for one in found
+            if one["gold"] is not None
+        }
+
     def page(self, worker: str, *, role: Role | None = None) -> str:
         """Return a new personal address of the worker page, good once; a role that is named stays.
 
