@@ -195,7 +195,7 @@ class Workers(Protocol):
         """Take a worker out of a team."""
         ...
 
-    def invite(self, name: str) -> str:
+    def invite_once(self, name: str) -> str:
         """Return a new token."""
         ...
 
@@ -234,7 +234,8 @@ class OwnTeams(_Teams):
     def add(self, team: WorkTeam, member: str) -> Invitation:
         """Add a worker and make a link; earlier links stay good."""
         self._workers.add(member, team_arns=[team.arn])
-        return Invitation(member, page=f"{self._address}/_/#token={self._workers.invite(member)}")
+        once = self._workers.invite_once(member)
+        return Invitation(member, page=f"{self._address}/_/#invite={once}")
 
     def remove(self, team: WorkTeam, member: str) -> bool:
         """Take a worker out of the team; links stay good for other teams."""

@@ -143,10 +143,6 @@ ATTACKS: dict[str, tuple[Any, int]] = {
         lambda s: s.as_ada("POST", f"api/tasks/{s.bobs['id']}/decline", {"reason": "x"}),
         403,
     ),
-    "another team's instructions": (
-        lambda s: s.as_ada("GET", f"api/jobs/instructions?job_arn={s.theirs}"),
-        404,
-    ),
     "a task that is a path": (lambda s: s.submit(answer(), "..%2F..%2Fetc%2Fpasswd"), 404),
     "a task that is SQL": (lambda s: s.submit(answer(), "'%20OR%20'1'='1"), 404),
     "a decline without words": (

@@ -166,7 +166,6 @@ def test_adjust_and_verify_tasks_carry_the_boxes_of_the_earlier_job(house):
     [
         ("GET", "me"),
         ("GET", "jobs"),
-        ("GET", "jobs/instructions?job_arn=x"),
         ("GET", "tasks"),
         ("POST", "tasks/accept"),
         ("GET", "tasks/1"),

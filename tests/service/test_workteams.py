@@ -308,14 +308,14 @@ def test_our_own_service_has_teams_whose_members_get_links(service, stack):
     assert service.find("night") == team
     assert team.portal.startswith("http://")
     invited = service.add(team, "Ada")
-    assert invited.page == f"{stack.address}/_/#token=token-0"
+    assert invited.page == f"{stack.address}/_/#invite=token-0"
     assert list(service.members(team)) == [Member("Ada", id=service._workers.list()[0].id)]
     assert list(service.members(service.find("default"))) == []
-    assert service._workers.authenticate("token-0").teams == (team.arn,)
+    assert service._workers.list()[0].teams == (team.arn,)
     assert service.remove(team, "Ada")
     assert not service.remove(team, "Ada")
     assert not service.remove(team, "Nobody")
-    assert service._workers.authenticate("token-0").teams == ()
+    assert service._workers.list()[0].teams == ()
 
 
 @pytest.mark.parametrize("name", ["", "  ", "x" * 65, "a\nb"])

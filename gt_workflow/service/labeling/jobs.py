@@ -24,7 +24,7 @@ from gt_workflow.service.labeling.handout import Handout
 from gt_workflow.service.labeling.records import Offer, Task, parse_request
 from gt_workflow.service.labeling.review import Review
 from gt_workflow.service.prepared import Prepared
-from gt_workflow.service.store import Store, jobs, tags, worker_teams
+from gt_workflow.service.store import Store, jobs, tags
 
 # `list` is the name of a method below, as in AWS's API.
 Dicts: TypeAlias = list[dict[str, Any]]
@@ -221,14 +221,6 @@ class Jobs:
         """
         return self._handout.offers(worker_id)
 
-    def template_uri(self, worker_id: str, arn: str) -> str:
-        """Return where the worker template of a job of the worker's teams is, else not found."""
-        with self._store.read() as connection:
-            row = connection.execute(_TEMPLATE, {"arn": arn, "worker": worker_id}).first()
-        if row is None:
-            raise not_found("There is no such job for you.")
-        return parse_request(row.request).human.ui["UiTemplateS3Uri"]
-
     def accept(self, worker_id: str, *, job_arn: str | None = None) -> Task | None:
         """Hand the worker the next object, of one job or of the oldest that has one; else None.
 
@@ -299,12 +291,6 @@ _PROGRESS = Prepared(
         jobs.c.failed,
         jobs.c.total,
     ).where(jobs.c.arn == bindparam("arn"))
-)
-
-_TEMPLATE = (
-    select(jobs.c.request)
-    .join(worker_teams, worker_teams.c.workteam_arn == jobs.c.workteam_arn)
-    .where(jobs.c.arn == bindparam("arn"), worker_teams.c.worker_id == bindparam("worker"))
 )
 
 

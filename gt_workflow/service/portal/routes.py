@@ -7,7 +7,6 @@ read an answer. `replies` is the one place where a refusal gets its HTTP status.
     POST api/session                {invite}: see `signin`, and `admin` for api/admin/...
     GET  api/me                     who is asking, and what they did: see `Review.tally`
     GET  api/jobs                   jobs of the worker's teams, with what is available in each
-    GET  api/jobs/instructions      ?job_arn=...: what the job's worker template says, as blocks
     GET  api/tasks                  tasks that the worker holds
     POST api/tasks/accept           {job_arn?} → {task}; task is null if there is none
     GET  api/tasks/ID               one task that the worker holds
@@ -35,7 +34,6 @@ from starlette.routing import BaseRoute, Mount, Route
 from gt_workflow.ports import Clock, Storage
 from gt_workflow.service.faults import Fault, invalid
 from gt_workflow.service.labeling.jobs import Jobs, Offer, Task
-from gt_workflow.service.portal import instructions
 from gt_workflow.service.portal.admin import Admin
 from gt_workflow.service.portal.doors import Credential, Doors, Limits, no_token
 from gt_workflow.service.portal.frames import Frames
@@ -126,7 +124,6 @@ class _TaskApi:
         return [
             self._route("GET", "me", self._me),
             self._route("GET", "jobs", self._offers),
-            self._route("GET", "jobs/instructions", self._instructions),
             self._route("GET", "tasks", self._held),
             self._route("POST", "tasks/accept", self._accept),
             self._route("GET", "tasks/{task_id}", self._task),
@@ -179,11 +176,6 @@ class _TaskApi:
                 self._offer_json(offer) | {"mine": mine.get(offer.job_arn, 0)} for offer in offers
             ]
         }
-
-    def _instructions(self, call: _Call) -> dict[str, Any]:
-        arn = text(call.body, "job_arn", limit=2048) or ""
-        uri = self._jobs.template_uri(call.worker.id, arn)
-        return {"blocks": instructions.read(self._storage, uri)}
 
     def _held(self, call: _Call) -> dict[str, Any]:
         held = self._jobs.held(call.worker.id)
