@@ -26,6 +26,9 @@ cv2.setNumThreads(1)
 
 LONGEST_SIDE: Final = 32_766  # OpenCV counts pixels of a warp in 16 bits
 _NOISE: Final = 255 / 6**0.5  # standard deviation of the sum of two even bytes
+# A cubic between two samples and their neighbours.
+_HALF: Final = np.array([-1, 9, 9, -1], np.float32) / 16
+_NONE: Final = np.ones(1, np.float32)
 _MOVES: Final[dict[tuple[float, ...], Any]] = {
     (-1, 0, 0, 1): lambda plane: cv2.flip(plane, 1),
     (1, 0, 0, -1): lambda plane: cv2.flip(plane, 0),
@@ -83,8 +86,8 @@ def _moved(
     alike = target == (source[::-1] if turned else source)
     left, top = -to.c / target[0], -to.f / target[1]
     move = _MOVES.get((to.a, to.b, to.d, to.e))
-    if to.rigid and alike and move and whole:
-        return np.ascontiguousarray(move(plane))
+    if to.rigid and alike and move and (whole or max(source) == 2):
+        return _settled(np.ascontiguousarray(move(plane)), to, target, whole=whole)
     if to.rigid and alike and move is None and left == int(left) and top == int(top):
         across, down = int(left), int(top)
         return np.ascontiguousarray(plane[down : down + size[1], across : across + size[0]])
@@ -96,6 +99,27 @@ def _moved(
     else:
         how = {"flags": cv2.INTER_LINEAR, "borderValue": ground}
     return np.asarray(cv2.warpAffine(plane, matrix, size, **how), np.uint8)
+
+
+def _settled(plane: Plane, to: Geometry, target: tuple[int, int], *, whole: bool) -> Plane:
+    """Put a mirrored plane's samples where they belong: half a sample on, if the size is odd."""
+    across, down = (
+        target[axis] == 2 and sum(signs) < 0 and size % 2 == 1
+        for axis, signs, size in ((0, (to.a, to.b), to.width), (1, (to.d, to.e), to.height))
+    )
+    if whole or not (across or down):
+        return plane
+    return np.asarray(
+        cv2.sepFilter2D(
+            plane,
+            -1,
+            _HALF if across else _NONE,
+            _HALF if down else _NONE,
+            anchor=(int(across), int(down)),
+            borderType=cv2.BORDER_REPLICATE,
+        ),
+        np.uint8,
+    )
 
 
 def _between_centres(to: Geometry, source: tuple[int, int], target: tuple[int, int]) -> Any:
