@@ -107,7 +107,9 @@ def _create(
     narrator: show.Narrator,
 ) -> bool:
     """Create what is not there, once its cost is agreed to; return whether anything is new."""
-    if settings.backend == "aws" and stage.missing(planned, ground_truth=running.ground_truth):
+    if settings.backend == "aws" and stage.missing(
+        planned, storage=wired.storage, ground_truth=running.ground_truth
+    ):
         _preflight(settings, planned, wired)
         _agree(settings, planned)
     new = stage.run(

@@ -161,7 +161,7 @@ def run(
     progress: Progress,
 ) -> bool:
     """Carry the plan out; return whether anything is new (False: all was there and is adopted)."""
-    new = missing(planned, ground_truth=ground_truth)
+    new = missing(planned, storage=storage, ground_truth=ground_truth)
     if not new:
         return False
     ingest.run(
@@ -188,9 +188,23 @@ def run(
     return any(created)
 
 
-def missing(planned: LaunchPlan, *, ground_truth: GroundTruth) -> list[JobPlan]:
-    """Return the jobs that are not there yet; to create them is what costs."""
-    return [job for job in planned.jobs if not _exists(job.name, ground_truth)]
+def missing(planned: LaunchPlan, *, storage: Storage, ground_truth: GroundTruth) -> list[JobPlan]:
+    """Return the jobs that are not there yet; to create them is what costs.
+
+    Raises `UsageError` if the same photographs are in jobs that share them out differently: they
+    would be paid for again, and the input manifests of running jobs overwritten.
+    """
+    new = [job for job in planned.jobs if not _exists(job.name, ground_truth)]
+    before = _recorded(planned, storage) if new else []
+    if before != [job.name for job in planned.jobs]:
+        for name in before:
+            if _exists(name, ground_truth):
+                shared = "1 labeling job" if len(before) == 1 else f"{len(before)} labeling jobs"
+                raise UsageError(
+                    f"this launch was begun with another job.max-objects, as {shared} ({name} is "
+                    "there); go on with the same setting, or begin another launch with --name NEW"
+                )
+    return new
 
 
 def together(planned: LaunchPlan, ends: Sequence[Snapshot]) -> Snapshot:
@@ -366,6 +380,17 @@ def _exists(name: str, ground_truth: GroundTruth) -> bool:
     except NotFoundError:
         return False
     return True
+
+
+def _recorded(planned: LaunchPlan, storage: Storage) -> list[str]:
+    """Return the names of the jobs that an earlier run of this launch meant to create."""
+    if not storage.exists(planned.record_uri):
+        return []
+    with closing(storage.open(planned.record_uri)) as file:
+        try:
+            return [str(one["LabelingJobName"]) for one in json.loads(file.read())["requests"]]
+        except (ValueError, KeyError, TypeError):
+            return []
 
 
 def _put(storage: Storage, uri: str, data: bytes) -> None:

@@ -12,7 +12,7 @@ from gt_workflow.adapters.images import PillowImages
 from gt_workflow.adapters.memory import MemoryStorage, SerialEngine
 from gt_workflow.adapters.walk import LocalFolders
 from gt_workflow.core.names import private_workteam_arn
-from gt_workflow.errors import AlreadyExistsError, NotFoundError
+from gt_workflow.errors import AlreadyExistsError, NotFoundError, UsageError
 from gt_workflow.workflow import launch
 from gt_workflow.workflow.specify import Place
 
@@ -62,14 +62,17 @@ def ports(storage):
     }
 
 
-def planned(folder, storage, count):
+def planned(folder, storage, count, **flags):
     folder.mkdir(exist_ok=True)
     for shade in range(count):
         picture = io.BytesIO()
         Image.new("RGB", (16, 12), (shade * 30, 0, 0)).save(picture, "JPEG")
         (folder / f"{shade}.jpg").write_bytes(picture.getvalue())
     settings = config.load(
-        text="", uri="gt.toml", environment={}, flags={"photographs": str(folder), "labels": ["x"]}
+        text="",
+        uri="gt.toml",
+        environment={},
+        flags={"photographs": str(folder), "labels": ["x"], **flags},
     )
     return launch.plan(settings, place=PLACE, instructions="", **ports(storage))
 
@@ -104,6 +107,23 @@ def test_a_launch_that_is_overtaken_by_another_adopts_its_job(tmp_path):
 
     assert launch.run(plan, ground_truth=Overtaken(), **ports(storage)) is False
     assert jobs.created == [plan.request]
+
+
+@pytest.mark.parametrize("then", [100_000, 2])
+def test_photographs_shared_out_differently_are_not_paid_for_again(tmp_path, then):
+    storage, jobs = MemoryStorage(), Jobs()
+    jobs.dies = "after"
+    first = planned(tmp_path / "p", storage, 5, **{"job.max-objects": 3})
+    assert [job.count for job in first.jobs] == [2, 3]
+    with pytest.raises(KeyboardInterrupt):
+        launch.run(first, ground_truth=jobs, **ports(storage))
+    kept = dict(storage.objects)
+    other = planned(tmp_path / "p", storage, 5, **{"job.max-objects": then})
+    with pytest.raises(UsageError, match=r"another job\.max-objects, as 2 labeling jobs"):
+        launch.run(other, ground_truth=jobs, **ports(storage))
+    assert storage.objects == kept
+    assert launch.run(first, ground_truth=jobs, **ports(storage))
+    assert jobs.created == [job.request for job in first.jobs]
 
 
 def test_photographs_too_few_for_channels_are_told_before_anybody_labels(tmp_path):
