@@ -101,16 +101,21 @@ def _require_harvested(
     job: DescribedJob, found: reconcile.Survey, states: bytearray, storage: Storage
 ) -> None:
     """Refuse to pay again for labels that the job has, but not in the manifest looked at."""
-    if job.status == "Completed" and found.output is not None:
+    is_own = found.output == job.output_uri
+    if job.status == "Completed" and is_own:
         return
     paid = recover.paid_for(job, storage=storage)
     # What the manifest calls failed has had its answers, and they made no label.
     given_up = {LABELLED, CODES["failed"]}
-    lost = sum(1 for i in paid if i < len(states) and states[i] not in given_up)
+    lost = {i for i in paid if i < len(states) and states[i] not in given_up}
+    if not is_own and storage.exists(job.output_uri):
+        own = reconcile.survey(job, storage=storage, most=0)[1].states
+        lost |= {i for i, state in enumerate(own) if state == LABELLED != states[i]}
     if lost:
+        lacks = f"{found.output} lacks" if found.output else "no output manifest holds"
         raise UsageError(
-            f"labeling job {job.name} has labels for {lost} of these lines in its output folder, "
-            f"which {found.output or 'no output manifest'} holds; harvest them first: recover "
+            f"labeling job {job.name} has labels for {len(lost)} of these lines in its output "
+            f"folder, which {lacks}; harvest them first: recover "
             f"{job.name} --out MANIFEST, then relaunch {job.name} --output MANIFEST"
         )
 

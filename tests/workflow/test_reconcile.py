@@ -62,6 +62,23 @@ def test_a_finished_job_is_complete_and_has_nothing_to_send(world):
     assert not follow_up.run(planned, storage=world.storage, ground_truth=Api(world))
 
 
+def test_a_manifest_that_lacks_a_finished_jobs_labels_is_no_reason_to_pay_again(world):
+    world.begin(3)
+    job = finish(world, "job")
+    first, *others = world.storage.objects[job.output_uri].splitlines(keepends=True)
+    for number, manifest_lines in ((3, b""), (2, first)):
+        world.storage.objects["s3://bucket/other"] = manifest_lines
+        with pytest.raises(UsageError, match=f"labels for {number} of these .*/other lacks"):
+            relaunch.plan(job, settings=SETTINGS, storage=world.storage, output="s3://bucket/other")
+    for uri in [uri for uri in world.storage.objects if "/annotations/" in uri]:
+        del world.storage.objects[uri]
+    with pytest.raises(UsageError, match="labels for 2 of these"):
+        relaunch.plan(job, settings=SETTINGS, storage=world.storage, output="s3://bucket/other")
+    world.storage.objects["s3://bucket/other"] = first + b"".join(others)
+    again = {"settings": SETTINGS, "storage": world.storage, "output": "s3://bucket/other"}
+    assert relaunch.plan(job, **again).sent == 0
+
+
 def test_a_job_that_runs_is_not_relaunched(world):
     world.begin(2)
     with pytest.raises(UsageError, match="InProgress"):
