@@ -15,13 +15,13 @@ from collections.abc import Sequence
 from ctypes import POINTER, byref, c_char_p, c_int, c_size_t, c_void_p
 from functools import cache
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Final, Literal
+from typing import TYPE_CHECKING, Any, Final, Literal, TypeAlias
 
 if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
-    Plane = NDArray[np.uint8]
+    Plane: TypeAlias = NDArray[np.uint8]
 
 GRAY: Final = 3
 FACTORS: Final = {0: (1, 1), 1: (2, 1), 2: (2, 2), GRAY: (1, 1), 4: (1, 2), 5: (4, 1), 6: (1, 4)}
