@@ -6,11 +6,13 @@ stay where the SDK finds them.
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any
 
 from gt_workflow.adapters.s3_storage import S3Storage
-from gt_workflow.errors import ServiceError, UsageError
+from gt_workflow.errors import CredentialsError, ServiceError, UsageError
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,7 +58,8 @@ class AccountStorage(S3Storage):
 
 def region_of(profile: str) -> str:
     """Return the region that the SDK's own settings name, or "" if they name none."""
-    return str(_session(profile).region_name or "")
+    with _settings_read():
+        return str(_session(profile).region_name or "")
 
 
 def account_of(clients: Clients) -> str:
@@ -86,13 +89,14 @@ def _client(clients: Clients, service: str) -> Any:
             "aws_secret_access_key": clients.secret_key,
         }
     own: dict[str, Any] = {} if clients.endpoint is None else {"proxies": {}}
-    client = _session(clients.profile).client(
-        service,
-        region_name=clients.region,
-        endpoint_url=clients.endpoint,
-        config=client_config(**own),
-        **keys,
-    )
+    with _settings_read():
+        client = _session(clients.profile).client(
+            service,
+            region_name=clients.region,
+            endpoint_url=clients.endpoint,
+            config=client_config(**own),
+            **keys,
+        )
     demand_whole(client)
     return client
 
@@ -107,3 +111,23 @@ def _session(profile: str) -> Any:
         raise UsageError(
             f"there is no AWS profile {profile!r}; `aws configure list-profiles` shows which are"
         ) from None
+
+
+@contextmanager
+def _settings_read() -> Iterator[None]:
+    """Say in one sentence what the SDK finds wrong with its settings, before any call is made."""
+    from botocore.exceptions import BotoCoreError, PartialCredentialsError
+
+    try:
+        yield
+    except PartialCredentialsError as error:
+        raise CredentialsError(
+            f"{error}; set both of the key's halves, or name a profile with --profile",
+            operation="connect",
+            code="PartialCredentialsError",
+        ) from error
+    except (BotoCoreError, ValueError) as error:
+        raise UsageError(
+            f"the AWS settings cannot be used: {error}; see --region, --profile, AWS_ENDPOINT_URL "
+            "and the AWS configuration file"
+        ) from error

@@ -22,6 +22,7 @@ _Model = Annotated[
     str | None,
     typer.Option("--from", metavar="JOB|s3://", help="Go on from an earlier training's model."),
 ]
+_Role = Annotated[str | None, typer.Option(metavar="NAME|ARN", help="AWS: the execution role.")]
 _Again = Annotated[
     bool, typer.Option("--again", help="After a failed or stopped job: create another.")
 ]
@@ -42,6 +43,7 @@ def train(
     form: _Form = None,
     model: _Model = None,
     again: _Again = False,
+    role: _Role = None,
     dry_run: _DryRun = False,
     no_wait: _NoWait = False,
     common: Common,
@@ -49,7 +51,7 @@ def train(
     """Train the built-in Object Detection on a channel, and follow it."""
     from gt_workflow.cli import training as calls
 
-    settings = common.settings()
+    settings = common.settings({"aws.role": role})
     job = calls.Job(settings, channel, form=calls.form_of(form), model=model)
     if dry_run:
         calls.dry_run(job, as_json=common.as_json)
@@ -70,6 +72,7 @@ def tune(  # noqa: PLR0913 - one parameter per flag
         typer.Option("--range", metavar="NAME=LOW:HIGH", help="What to search; may be repeated."),
     ] = None,
     again: _Again = False,
+    role: _Role = None,
     dry_run: _DryRun = False,
     no_wait: _NoWait = False,
     common: Common,
@@ -77,7 +80,7 @@ def tune(  # noqa: PLR0913 - one parameter per flag
     """Search the hyperparameters that give the best mAP: a tuning job."""
     from gt_workflow.cli import training as calls
 
-    settings = common.settings()
+    settings = common.settings({"aws.role": role})
     job = calls.Job(
         settings,
         channel,

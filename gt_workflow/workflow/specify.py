@@ -78,6 +78,8 @@ def require(settings: Settings, place: Place) -> None:
         raise UsageError("name what to draw boxes around: --labels degu,wheel")
     refuse(limits.check_labels(settings.labels))
     _require_account(settings, place)
+    if settings.cost.max:
+        dollars(settings.cost.max, setting="--max-cost (cost.max)")
     trial = f"{place.base}jobs/trial/"
     check(
         job_spec(settings, name="trial", manifest=f"{trial}input.manifest", job=trial, place=place),
