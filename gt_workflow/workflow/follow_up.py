@@ -14,6 +14,7 @@ import json
 import re
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
+from decimal import Decimal
 from typing import Any, Final
 
 from gt_workflow.config import Settings
@@ -181,10 +182,15 @@ def recorded_source(job: DescribedJob, *, storage: Storage) -> str | None:
 
 def _cost(settings: Settings, objects: int, request: Mapping[str, Any]) -> Cost:
     """Estimate what the job costs; our own service charges nothing."""
-    workers = int(request.get("HumanTaskConfig", {}).get("NumberOfHumanWorkersPerDataObject", 0))
+    human = request.get("HumanTaskConfig", {})
+    workers = int(human.get("NumberOfHumanWorkersPerDataObject", 0))
     if settings.backend == "embedded":
         return estimate(objects, workers)
     price = dollars(settings.job.price or settings.cost.per_task, setting="cost.per-task")
+    asked = human.get("PublicWorkforceTaskPrice", {}).get("AmountInUsd")
+    if asked:  # what the request itself promises is what will be paid
+        mills = asked.get("Dollars", 0) * 1000 + asked.get("Cents", 0) * 10
+        price = Decimal(mills + asked.get("TenthFractionsOfACent", 0)) / 1000
     tiers = parse_tiers(settings.cost.tiers)
     return estimate(objects, workers, tiers=tiers, price_per_task=price)
 

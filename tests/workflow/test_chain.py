@@ -230,3 +230,15 @@ def test_lines_too_long_for_ground_truth_stay_behind(world):
 def test_nothing_labelled_is_nothing_to_adjust(world):
     plan = planned(world, half_done(world, done=0))
     assert (plan.name, plan.sent) == ("", 0)
+
+
+def test_a_public_follow_up_costs_what_its_request_pays():
+    settings = config.load(flags={"backend": "aws", "cost.per-task": "0.012"})
+    human = {
+        "NumberOfHumanWorkersPerDataObject": 2,
+        "PublicWorkforceTaskPrice": {
+            "AmountInUsd": {"Dollars": 1, "Cents": 8, "TenthFractionsOfACent": 5}
+        },
+    }
+    cost = follow_up._cost(settings, 10, {"HumanTaskConfig": human})
+    assert str(cost.workers) == "21.700"
