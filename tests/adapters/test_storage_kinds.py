@@ -161,7 +161,6 @@ def refused(code: str, status: int) -> Stubber:
         ("AccessDenied", 403, "access is denied"),
         ("403", 403, "access is denied"),
         ("SlowDown", 503, "as AWS says it"),
-        ("ExpiredToken", 400, "as AWS says it"),
     ],
 )
 def test_refusals_of_s3_name_the_object_the_reason_and_the_code(code, status, reason):
@@ -212,9 +211,10 @@ def test_a_body_that_breaks_off_is_an_error_of_the_storage():
         "s3", region_name="us-east-1", aws_access_key_id="x", aws_secret_access_key="x"
     )
     with Stubber(client) as stub:
-        body = StreamingBody(io.BytesIO(b"short"), 100)
-        answer = {"Body": body, "ETag": '"x"', "ContentRange": "bytes 0-99/100"}
-        stub.add_response("get_object", answer)
+        for _ in range(10):  # it is asked for again, though not for ever
+            body = StreamingBody(io.BytesIO(b"short"), 100)
+            answer = {"Body": body, "ETag": '"x"', "ContentRange": "bytes 0-99/100"}
+            stub.add_response("get_object", answer)
         with pytest.raises(StorageError, match="expected is 100"):
             S3Storage(client).open("s3://bucket/key")
 

@@ -20,7 +20,6 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any, BinaryIO
 
-from jobs_world import ACCOUNT, REGION, read_size
 from sqlalchemy import event
 
 from gt_workflow.adapters.clock import ManualClock
@@ -28,6 +27,10 @@ from gt_workflow.adapters.storage import FolderStorage
 from gt_workflow.service.faults import Fault
 from gt_workflow.service.labeling.jobs import Jobs
 from gt_workflow.service.store import Store
+
+# Run as a program, it does not have what pytest puts on the path.
+sys.path.insert(0, str(Path(__file__).parents[1] / "support"))
+from jobs_world import ACCOUNT, REGION, read_size  # noqa: E402 - see above
 
 START = datetime(2026, 1, 1, tzinfo=UTC)
 
