@@ -30,7 +30,7 @@ from gt_workflow.service.store import Store
 
 # Run as a program, it does not have what pytest puts on the path.
 sys.path.insert(0, str(Path(__file__).parents[1] / "support"))
-from jobs_world import ACCOUNT, REGION, read_size  # noqa: E402 - see above
+from jobs_world import ACCOUNT, REGION, read_size
 
 START = datetime(2026, 1, 1, tzinfo=UTC)
 
