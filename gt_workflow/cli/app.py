@@ -139,7 +139,9 @@ def launch(  # noqa: PLR0913 - one parameter per flag
     from gt_workflow.cli import launching
 
     if init:
-        launching.write_settings_file(common.settings_file or Path("gt.toml"))
+        launching.write_settings_file(
+            common.settings_file or Path("gt.toml"), as_json=common.as_json
+        )
         return
     settings = common.settings(
         {

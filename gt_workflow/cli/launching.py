@@ -34,7 +34,7 @@ if TYPE_CHECKING:
     from gt_workflow.core.truth import Truth
 
 
-def write_settings_file(path: Path) -> None:
+def write_settings_file(path: Path, *, as_json: bool) -> None:
     """Write the commented settings file; never over one that is there."""
     text = templates.load(templates.SETTINGS)
     try:
@@ -45,6 +45,8 @@ def write_settings_file(path: Path) -> None:
     except OSError as error:
         raise UsageError(f"{path} cannot be written: {error.strerror}") from None
     show.note(f"wrote {path}; edit it, then: python -m gt_workflow launch")
+    if as_json:
+        show.data({"settings": str(path)})
 
 
 def dry_run(settings: Settings, *, as_json: bool) -> None:

@@ -164,7 +164,7 @@ RULES: Final = _rules(
         "GT301",
         "error",
         "No execution role is named",
-        "name one with --role, or make one: python -m gt_workflow iam --create",
+        "name one with --role, or make one: python -m gt_workflow iam --create --role NAME",
     ),
     Rule(
         "GT302",
@@ -222,13 +222,14 @@ RULES: Final = _rules(
         "GT401",
         "error",
         "No work team is named",
-        "name one with --workteam; `python -m gt_workflow teams` lists and makes them",
+        "name one with --workteam; `python -m gt_workflow teams list` shows them, `teams create` "
+        "makes one",
     ),
     Rule(
         "GT402",
         "error",
         "The work team does not exist",
-        "make it with `python -m gt_workflow teams`, or name another one with --workteam",
+        "make it with `python -m gt_workflow teams create`, or name another one with --workteam",
     ),
     Rule(
         "GT403",

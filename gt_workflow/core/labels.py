@@ -96,7 +96,7 @@ def _refusals(labels: Sequence[str], most: int) -> Iterator[Problem]:
             "labels",
             f"there are {len(labels)}; give between 1 and {most} labels",
         )
-    seen: dict[str, int] = {}
+    seen: set[str] = set()
     for index, label in enumerate(labels):
         field = f"labels[{index}].label"
         if not label.strip():
@@ -113,9 +113,9 @@ def _refusals(labels: Sequence[str], most: int) -> Iterator[Problem]:
             yield Problem(
                 "label-duplicate",
                 field,
-                f"{label!r} already stands in labels[{seen[label]}]; name each label once",
+                f"{label!r} is named twice; name each label once",
             )
-        seen.setdefault(label, index)
+        seen.add(label)
 
 
 def _doubts(labels: Sequence[str]) -> Iterator[Problem]:

@@ -129,6 +129,11 @@ class Backend:
         """End all tokens, links and sessions of a worker; return how many there were."""
         if self.workers is None:
             raise UsageError("on AWS take workers out of their work team: teams remove")
+        if worker.strip() not in {one.name for one in self.workers.list()}:
+            raise UsageError(
+                f"there is no worker {worker!r}; `python -m gt_workflow teams list --members` "
+                "names them"
+            )
         return self.workers.revoke(worker)
 
 

@@ -161,6 +161,15 @@ def test_init_writes_settings_that_load_and_never_overwrites_them(cli, tmp_path)
     status, _, err = cli("launch", "--init")
     assert status == 2
     assert "nothing was written" in err
+    status, out, _ = cli("launch", "--init", "--settings", "other.toml", "--json")
+    assert (status, json.loads(out)) == (0, {"settings": "other.toml"})
+
+
+def test_a_worker_whom_nobody_knows_cannot_be_revoked(cli):
+    cli("invite", "anna")
+    status, _, err = cli("revoke", "ann")
+    assert status == 2
+    assert "no worker 'ann'" in err
 
 
 def test_an_invitation_is_a_link_with_a_token_in_its_fragment(cli):

@@ -109,7 +109,7 @@ def test_file_without_version_with_bom_and_other_keys_is_read():
         (b'{"labels":["a"]}', r"labels\[0\]: must be"),
         (b'{"labels":[{"label":"a"},{"label":1}]}', r"labels\[1\]: must be"),
         (b'{"labels":[]}', "labels: there are 0"),
-        (b'{"labels":[{"label":"a"},{"label":"a"}]}', r"labels\[1\]\.label: 'a' already"),
+        (b'{"labels":[{"label":"a"},{"label":"a"}]}', r"labels\[1\]\.label: 'a' is named twice"),
         (b'{"labels":[{"label":"\\ud800"}]}', r"labels\[0\]\.label: holds half"),
     ],
 )
