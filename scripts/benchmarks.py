@@ -20,7 +20,7 @@ import boto3
 
 from gt_workflow.adapters.scenes.draw import draw
 from gt_workflow.adapters.task_client import TaskClient
-from gt_workflow.core.requests import JobSpec, create_labeling_job
+from gt_workflow.core.requests.job import JobSpec, create_labeling_job
 
 TEAM = "arn:aws:sagemaker:us-east-1:123456789012:workteam/private-crowd/default"
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 
-from gt_workflow.core.findings import Finding
+from gt_workflow.core.access.findings import Finding
 
 
 def lines(found: Iterable[Finding]) -> Iterator[str]:

@@ -25,8 +25,9 @@ from gt_workflow.errors import (
     StorageError,
     UsageError,
 )
-from gt_workflow.workflow import contributions, convert, doctor, follow, prepare, templates
+from gt_workflow.workflow import contributions, convert, follow, templates
 from gt_workflow.workflow import launch as stage
+from gt_workflow.workflow.preflight import doctor, prepare
 from gt_workflow.workflow.sources import MANIFEST_SUFFIXES, is_manifest
 from gt_workflow.workflow.specify import MODEL_PREFIX
 

@@ -11,9 +11,9 @@ from gt_workflow import wiring
 from gt_workflow.cli import show
 from gt_workflow.config import Settings
 from gt_workflow.errors import InterruptedByUserError, UsageError
-from gt_workflow.workflow import answers
-from gt_workflow.workflow import predict as stage
-from gt_workflow.workflow.training_data import read_classes
+from gt_workflow.workflow.training import answers
+from gt_workflow.workflow.training import predict as stage
+from gt_workflow.workflow.training.channel import read_classes
 
 
 @dataclass(frozen=True, slots=True)

@@ -16,14 +16,14 @@ from gt_workflow.adapters.account import AccountRoles, AwsAccount
 from gt_workflow.cli import findings, show
 from gt_workflow.cli.launching import plan as plan_launch
 from gt_workflow.config import Settings
-from gt_workflow.core.iam import caller_policy, execution_policy, trust_policy
+from gt_workflow.core.access.iam import caller_policy, execution_policy, trust_policy
 from gt_workflow.errors import GtWorkflowError, ServiceError, UsageError
 from gt_workflow.wiring.embedded import PREFERRED_PORT, address_of
-from gt_workflow.workflow import doctor as stage
-from gt_workflow.workflow import prepare, roles
-from gt_workflow.workflow.checks.asked import Preflight
-from gt_workflow.workflow.checks.data import objects
-from gt_workflow.workflow.checks.own import Machine, own
+from gt_workflow.workflow.preflight import doctor as stage
+from gt_workflow.workflow.preflight import prepare, roles
+from gt_workflow.workflow.preflight.checks.asked import Preflight
+from gt_workflow.workflow.preflight.checks.data import objects
+from gt_workflow.workflow.preflight.checks.own import Machine, own
 from gt_workflow.workflow.specify import Place
 
 _FAULTS: Final = 5  # the exit status of what AWS would have refused

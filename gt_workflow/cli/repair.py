@@ -16,12 +16,13 @@ from gt_workflow.config import Settings
 from gt_workflow.core.cost import dollars
 from gt_workflow.core.described import DescribedJob, describe
 from gt_workflow.errors import JobFailedError, UsageError
-from gt_workflow.workflow import chain as chain_stage
-from gt_workflow.workflow import fold as fold_stage
-from gt_workflow.workflow import follow, follow_up
-from gt_workflow.workflow import reconcile as reconcile_stage
-from gt_workflow.workflow import recover as recover_stage
-from gt_workflow.workflow import relaunch as relaunch_stage
+from gt_workflow.workflow import follow
+from gt_workflow.workflow.repair import chain as chain_stage
+from gt_workflow.workflow.repair import fold as fold_stage
+from gt_workflow.workflow.repair import follow_up
+from gt_workflow.workflow.repair import reconcile as reconcile_stage
+from gt_workflow.workflow.repair import recover as recover_stage
+from gt_workflow.workflow.repair import relaunch as relaunch_stage
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,9 +9,9 @@ from gt_workflow.adapters.training import SageMakerTraining
 from gt_workflow.cli import show
 from gt_workflow.config import FORMS, Form, Settings
 from gt_workflow.errors import InterruptedByUserError, JobFailedError, UsageError
-from gt_workflow.workflow import train as stage
-from gt_workflow.workflow import train_follow as follow
-from gt_workflow.workflow.train import TuneSettings
+from gt_workflow.workflow.training import follow
+from gt_workflow.workflow.training import train as stage
+from gt_workflow.workflow.training.train import TuneSettings
 
 __all__ = ["Job", "TuneSettings", "dry_run", "form_of", "train", "tune"]
 

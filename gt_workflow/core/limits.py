@@ -35,9 +35,9 @@ from gt_workflow.core.objects import (
     warn_object_count,
 )
 from gt_workflow.core.problems import Problem, member, short
-from gt_workflow.core.request_arns import arn_problems, longest_availability, price_amount
-from gt_workflow.core.request_automation import automation_problems
-from gt_workflow.core.request_fields import field_problems
+from gt_workflow.core.requests.arns import arn_problems, longest_availability, price_amount
+from gt_workflow.core.requests.automation import automation_problems
+from gt_workflow.core.requests.fields import field_problems
 
 __all__ = [
     "IMAGE_SUFFIXES",

@@ -13,7 +13,7 @@ from typing import Any, Final
 from gt_workflow.config import Job, Settings
 from gt_workflow.core import gold, limits
 from gt_workflow.core.cost import dollars
-from gt_workflow.core.requests import AutoLabel, JobSpec, create_labeling_job
+from gt_workflow.core.requests.job import AutoLabel, JobSpec, create_labeling_job
 from gt_workflow.errors import UsageError
 
 MODEL_PREFIX: Final = "arn:"

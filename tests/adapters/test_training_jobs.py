@@ -14,10 +14,10 @@ from trainings import PLACE, write_channel
 from gt_workflow import config
 from gt_workflow.adapters.memory import MemoryStorage
 from gt_workflow.adapters.training import LOG_GROUP, Endpoint, SageMakerTraining
-from gt_workflow.core.training import TrainingSpec, create_training_job, input_data_config
+from gt_workflow.core.training.requests import TrainingSpec, create_training_job, input_data_config
 from gt_workflow.errors import AlreadyExistsError, NotFoundError, ServiceError
-from gt_workflow.workflow import train
-from gt_workflow.workflow.train import TuneSettings
+from gt_workflow.workflow.training import train
+from gt_workflow.workflow.training.train import TuneSettings
 
 KEYS = {"aws_access_key_id": "k", "aws_secret_access_key": "s", "region_name": "us-east-1"}
 

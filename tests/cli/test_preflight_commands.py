@@ -8,9 +8,9 @@ import boto3
 import pytest
 from PIL import Image
 
-from gt_workflow.core.findings import RULES
+from gt_workflow.core.access.findings import RULES
 from gt_workflow.testing import mock_ground_truth
-from gt_workflow.workflow.checks.own import Machine, own
+from gt_workflow.workflow.preflight.checks.own import Machine, own
 
 ACCOUNT = ("--backend", "aws", "--region", "us-east-1", "--bucket", "my-data")
 TEAM = ("--workteam", "default")

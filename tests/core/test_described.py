@@ -6,7 +6,7 @@ import pytest
 
 from gt_workflow.core import limits
 from gt_workflow.core.described import audited_attribute, describe
-from gt_workflow.core.requests import JobSpec, create_labeling_job
+from gt_workflow.core.requests.job import JobSpec, create_labeling_job
 from gt_workflow.errors import UsageError
 
 TEAM = "arn:aws:sagemaker:us-east-1:123456789012:workteam/private-crowd/team"

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import pytest
 
-from gt_workflow.core import hyperparameters as table
-from gt_workflow.core import tuning
-from gt_workflow.core.hyperparameters import hyperparameters, overridden
+from gt_workflow.core.training import hyperparameters as table
+from gt_workflow.core.training import tuning
+from gt_workflow.core.training.hyperparameters import hyperparameters, overridden
 from gt_workflow.errors import UsageError
 
 COMPUTED = hyperparameters(classes=2, samples=160, label_width=52)

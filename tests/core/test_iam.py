@@ -10,11 +10,16 @@ from golden import compare
 from hypothesis import given
 from hypothesis import strategies as st
 
-from gt_workflow.core.access import Access, access_of, folders, key_arn
-from gt_workflow.core.iam import caller_policy, execution_needs, execution_policy, trust_policy
+from gt_workflow.core.access.iam import (
+    caller_policy,
+    execution_needs,
+    execution_policy,
+    trust_policy,
+)
+from gt_workflow.core.access.policies import may_admit, same_policy, trusts
+from gt_workflow.core.access.touched import Access, access_of, folders, key_arn
 from gt_workflow.core.names import private_workteam_arn
-from gt_workflow.core.policies import may_admit, same_policy, trusts
-from gt_workflow.core.requests import AutoLabel, JobSpec, create_labeling_job
+from gt_workflow.core.requests.job import AutoLabel, JobSpec, create_labeling_job
 
 REGION, ACCOUNT = "us-west-2", "111122223333"
 ROLE = f"arn:aws:iam::{ACCOUNT}:role/labeling/gt-role"

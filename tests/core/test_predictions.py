@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from gt_workflow.core.manifest import input_line, labelled_line, read
-from gt_workflow.core.predictions import label_metadata, label_value, read_answer
+from gt_workflow.core.training.predictions import label_metadata, label_value, read_answer
 from gt_workflow.errors import DataError
 
 MOMENT = datetime(2026, 1, 2, 3, 4, 5, tzinfo=UTC)

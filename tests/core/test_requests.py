@@ -13,8 +13,8 @@ import pytest
 from golden import assert_valid, compare, service_model
 
 from gt_workflow.core import limits, names
-from gt_workflow.core.request_arns import PII_CLASSIFIER
-from gt_workflow.core.requests import AutoLabel, JobSpec, create_labeling_job
+from gt_workflow.core.requests.arns import PII_CLASSIFIER
+from gt_workflow.core.requests.job import AutoLabel, JobSpec, create_labeling_job
 from gt_workflow.errors import UsageError
 
 ACCOUNT = "123456789012"

@@ -8,8 +8,9 @@ from __future__ import annotations
 import pytest
 from golden import assert_valid, compare, service_model
 
-from gt_workflow.core import instances, tuning
-from gt_workflow.core.training import (
+from gt_workflow.core.training import instances, tuning
+from gt_workflow.core.training.log import Epoch, read_epoch
+from gt_workflow.core.training.requests import (
     TrainingSpec,
     create_training_job,
     create_tuning_job,
@@ -17,7 +18,6 @@ from gt_workflow.core.training import (
     input_data_config,
     model_channel,
 )
-from gt_workflow.core.training_log import Epoch, read_epoch
 from gt_workflow.errors import UsageError
 
 ACCOUNT = "123456789012"

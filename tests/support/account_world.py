@@ -21,7 +21,7 @@ from gt_workflow.adapters.clock import ManualClock
 from gt_workflow.adapters.memory import MemoryStorage
 from gt_workflow.core.labels import label_category_file
 from gt_workflow.core.names import private_workteam_arn
-from gt_workflow.core.requests import JobSpec, create_labeling_job
+from gt_workflow.core.requests.job import JobSpec, create_labeling_job
 from gt_workflow.service.faults import Fault
 from gt_workflow.service.labeling.jobs import Jobs
 from gt_workflow.service.sagemaker.api import Api

@@ -16,7 +16,7 @@ from starlette.applications import Starlette
 from gt_workflow.adapters.clock import ManualClock
 from gt_workflow.adapters.images import PillowImages
 from gt_workflow.adapters.memory import MemoryStorage
-from gt_workflow.core.requests import JobSpec, create_labeling_job
+from gt_workflow.core.requests.job import JobSpec, create_labeling_job
 from gt_workflow.service.labeling.jobs import Jobs
 from gt_workflow.service.portal import routes as portal
 from gt_workflow.service.portal.doors import Limits

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from datetime import UTC, datetime, timedelta
 
-from gt_workflow.core.training import hyperparameters, input_data_config
+from gt_workflow.core.training.requests import hyperparameters, input_data_config
 from gt_workflow.errors import AlreadyExistsError, NotFoundError
 from gt_workflow.workflow.specify import Place
 

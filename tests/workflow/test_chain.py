@@ -15,9 +15,10 @@ from gt_workflow import config
 from gt_workflow.core import manifest
 from gt_workflow.core.described import audited_attribute
 from gt_workflow.errors import DataError, UsageError
-from gt_workflow.workflow import chain, convert, follow_up
-from gt_workflow.workflow.chain import ChainOptions
-from gt_workflow.workflow.fold import fold
+from gt_workflow.workflow import convert
+from gt_workflow.workflow.repair import chain, follow_up
+from gt_workflow.workflow.repair.chain import ChainOptions
+from gt_workflow.workflow.repair.fold import fold
 
 __all__ = ["world"]
 

@@ -29,15 +29,15 @@ from botocore.exceptions import (
 )
 
 from gt_workflow.adapters.account import AwsAccount
-from gt_workflow.core.access import access_of
-from gt_workflow.core.findings import RULES, table
-from gt_workflow.core.iam import execution_policy, trust_policy
+from gt_workflow.core.access.findings import RULES, table
+from gt_workflow.core.access.iam import execution_policy, trust_policy
+from gt_workflow.core.access.touched import access_of
 from gt_workflow.core.names import public_workteam_arn
 from gt_workflow.core.problems import Problem
-from gt_workflow.core.requests import AutoLabel
+from gt_workflow.core.requests.job import AutoLabel
 from gt_workflow.errors import ServiceError, UsageError
-from gt_workflow.workflow import doctor
-from gt_workflow.workflow.doctor import Preflight
+from gt_workflow.workflow.preflight import doctor
+from gt_workflow.workflow.preflight.doctor import Preflight
 
 NOT_ALLOWED = "User: arn:aws:iam::123456789012:user/me is not authorized to perform: {}"
 BUCKETS = {"s3:GetBucketLocation", "s3:ListBucket"}

@@ -20,7 +20,8 @@ from gt_workflow.adapters.workteams import CognitoTeams
 from gt_workflow.core.described import describe
 from gt_workflow.errors import ServiceError
 from gt_workflow.testing import mock_ground_truth
-from gt_workflow.workflow import chain, convert, fold, follow, follow_up, launch, reconcile
+from gt_workflow.workflow import convert, follow, launch
+from gt_workflow.workflow.repair import chain, fold, follow_up, reconcile
 from gt_workflow.workflow.specify import Place
 from gt_workflow.workflow.teams import resolve
 

@@ -11,10 +11,10 @@ from trainings import StillClock
 from gt_workflow.adapters.memory import MemoryStorage
 from gt_workflow.core.manifest import read, split_lines
 from gt_workflow.errors import DataError, ServiceError, TransientError, UsageError
-from gt_workflow.workflow import predict
-from gt_workflow.workflow.answers import Asked, Transformed, find_cut
 from gt_workflow.workflow.parts import PART
-from gt_workflow.workflow.predict import PredictSettings
+from gt_workflow.workflow.training import predict
+from gt_workflow.workflow.training.answers import Asked, Transformed, find_cut
+from gt_workflow.workflow.training.predict import PredictSettings
 
 IN, OUT, TRANSFORM = "s3://b/in.manifest", "s3://b/out.manifest", "s3://b/transform/"
 ANSWER = json.dumps({"prediction": [[1, 0.9, 0, 0, 0.5, 0.5], [0, 0.1, 0, 0, 1, 1]]}).encode()

@@ -13,7 +13,7 @@ from gt_workflow.adapters.memory import MemoryStorage
 from gt_workflow.core import manifest
 from gt_workflow.core.matching import sendable
 from gt_workflow.errors import JobFailedError, UsageError
-from gt_workflow.workflow import follow_up, reconcile, recover, relaunch
+from gt_workflow.workflow.repair import follow_up, reconcile, recover, relaunch
 
 __all__ = ["world"]
 

@@ -9,10 +9,10 @@ import pytest
 from moto import mock_aws
 
 from gt_workflow.adapters.account import AccountRoles
-from gt_workflow.core.access import Access
-from gt_workflow.core.iam import trust_policy
+from gt_workflow.core.access.iam import trust_policy
+from gt_workflow.core.access.touched import Access
 from gt_workflow.errors import ServiceError, UsageError
-from gt_workflow.workflow import roles
+from gt_workflow.workflow.preflight import roles
 
 ROLE = "arn:aws:iam::123456789012:role/gt-role"
 ACCESS = Access(

@@ -13,9 +13,9 @@ from gt_workflow import config
 from gt_workflow.adapters.memory import MemoryStorage
 from gt_workflow.adapters.storage import LocalFiles
 from gt_workflow.errors import DataError, UsageError
-from gt_workflow.workflow import train
-from gt_workflow.workflow.train import TuneSettings
-from gt_workflow.workflow.training_data import read_classes
+from gt_workflow.workflow.training import train
+from gt_workflow.workflow.training.channel import read_classes
+from gt_workflow.workflow.training.train import TuneSettings
 
 OUT = "s3://bucket/channels/degus"
 MODEL = f"{OUT}/training/degus-0/output/model.tar.gz"

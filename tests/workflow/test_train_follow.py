@@ -5,10 +5,10 @@ from __future__ import annotations
 import pytest
 from trainings import StillClock, Trainings
 
-from gt_workflow.core.training_log import Epoch
+from gt_workflow.core.training.log import Epoch
 from gt_workflow.errors import JobFailedError, NotFoundError, ServiceError, TransientError
 from gt_workflow.ports import LogLine
-from gt_workflow.workflow import train_follow as follow
+from gt_workflow.workflow.training import follow
 
 BUSY = TransientError("Rate exceeded", operation="Describe", code="ThrottlingException")
 DENIED = ServiceError("not allowed", operation="FilterLogEvents", code="AccessDeniedException")

@@ -18,7 +18,7 @@ import msgspec
 from gt_workflow.config import Form
 from gt_workflow.core import recordio
 from gt_workflow.core.split import SIDES, Side
-from gt_workflow.core.training import hyperparameters, input_data_config
+from gt_workflow.core.training.requests import hyperparameters, input_data_config
 from gt_workflow.errors import DataError, ObjectNotFoundError, StorageError, UsageError
 from gt_workflow.ports import Storage
 from gt_workflow.workflow.channels.labels import ChannelClass

@@ -25,9 +25,9 @@ from gt_workflow.core.manifest import labelled_line
 from gt_workflow.core.matching import look
 from gt_workflow.errors import DataError, JobFailedError, UsageError
 from gt_workflow.ports import Storage
-from gt_workflow.workflow.alignment import LABELLED, Alignment, align, lines, put_once
+from gt_workflow.workflow.repair.alignment import LABELLED, Alignment, align, lines, put_once
+from gt_workflow.workflow.repair.worker_labels import Made, label_of
 from gt_workflow.workflow.spill import Spill
-from gt_workflow.workflow.worker_labels import Made, label_of
 
 _CONSOLIDATED: Final = "annotations/consolidated-annotation"
 _ITERATION: Final = re.compile(r"/iteration-(\d+)/")

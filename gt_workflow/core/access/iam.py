@@ -13,9 +13,9 @@ import re
 from collections.abc import Iterator, Sequence
 from typing import Final, NamedTuple
 
-from gt_workflow.core.access import Access, bucket_of, key_arn
+from gt_workflow.core.access.policies import SAGEMAKER, Policy, document, statement
+from gt_workflow.core.access.touched import Access, bucket_of, key_arn
 from gt_workflow.core.names import TRAINING_ACCOUNTS, account_of, labeling_job_arn, workforce
-from gt_workflow.core.policies import SAGEMAKER, Policy, document, statement
 
 _USE_KEY: Final = (
     *("kms:DescribeKey", "kms:Encrypt", "kms:Decrypt"),

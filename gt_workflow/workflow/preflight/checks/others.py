@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from gt_workflow.core.findings import Finding, finding
+from gt_workflow.core.access.findings import Finding, finding
 from gt_workflow.core.names import account_of, region_of, workforce
 from gt_workflow.errors import NotFoundError, ServiceError, UsageError
 from gt_workflow.ports import Account, Identity
-from gt_workflow.workflow.checks.asked import Preflight, guarded
+from gt_workflow.workflow.preflight.checks.asked import Preflight, guarded
 
 
 def workteam(asked: Preflight, account: Account, identity: Identity) -> Iterator[Finding]:

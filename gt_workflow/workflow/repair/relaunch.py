@@ -13,9 +13,9 @@ from gt_workflow.core.matching import look, sendable
 from gt_workflow.core.objects import MIN_OBJECTS_AUTOMATED
 from gt_workflow.errors import UsageError
 from gt_workflow.ports import GroundTruth, Storage
-from gt_workflow.workflow import reconcile, recover
-from gt_workflow.workflow.alignment import CODES, LABELLED, lines
-from gt_workflow.workflow.follow_up import Draft, FollowUp, exists, finish
+from gt_workflow.workflow.repair import reconcile, recover
+from gt_workflow.workflow.repair.alignment import CODES, LABELLED, lines
+from gt_workflow.workflow.repair.follow_up import Draft, FollowUp, exists, finish
 from gt_workflow.workflow.specify import refuse
 
 _MOST_ROUNDS: Final = 100

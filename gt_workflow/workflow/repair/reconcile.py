@@ -16,7 +16,7 @@ from gt_workflow.core.described import DescribedJob
 from gt_workflow.core.matching import Look, look
 from gt_workflow.errors import UsageError
 from gt_workflow.ports import Storage
-from gt_workflow.workflow.alignment import (
+from gt_workflow.workflow.repair.alignment import (
     CODES,
     LABELLED,
     MISSING,

@@ -6,12 +6,12 @@ from collections.abc import Iterable, Iterator, Sequence
 
 from gt_workflow.config import Settings
 from gt_workflow.core import limits
-from gt_workflow.core.access import ANY_JOB, Access, access_of
-from gt_workflow.core.access import folders as folders_of
+from gt_workflow.core.access.touched import ANY_JOB, Access, access_of
+from gt_workflow.core.access.touched import folders as folders_of
 from gt_workflow.core.problems import Problem
 from gt_workflow.ports import Folders, Storage
-from gt_workflow.workflow.checks.asked import Preflight
 from gt_workflow.workflow.launch import LaunchPlan
+from gt_workflow.workflow.preflight.checks.asked import Preflight
 from gt_workflow.workflow.sources import gather, is_manifest
 from gt_workflow.workflow.specify import Place
 

@@ -25,11 +25,17 @@ from gt_workflow.core.markup import Html
 from gt_workflow.core.matching import look, stale_members
 from gt_workflow.core.names import function_arn, workforce
 from gt_workflow.core.objects import check_manifest_line
-from gt_workflow.core.request_arns import MAX_AVAILABILITY
+from gt_workflow.core.requests.arns import MAX_AVAILABILITY
 from gt_workflow.errors import DataError, ObjectNotFoundError, UsageError
 from gt_workflow.ports import GroundTruth, Storage
 from gt_workflow.workflow import templates
-from gt_workflow.workflow.follow_up import LABELS_FILE, TEMPLATE_FILE, Draft, FollowUp, finish
+from gt_workflow.workflow.repair.follow_up import (
+    LABELS_FILE,
+    TEMPLATE_FILE,
+    Draft,
+    FollowUp,
+    finish,
+)
 from gt_workflow.workflow.specify import refuse
 
 CATEGORIES: Final = ("correct", "wrong")

@@ -6,11 +6,11 @@ from collections.abc import Iterator, Mapping
 from types import MappingProxyType
 from typing import Any, Final
 
-from gt_workflow.core.access import bucket_of
-from gt_workflow.core.findings import Finding, finding
+from gt_workflow.core.access.findings import Finding, finding
+from gt_workflow.core.access.touched import bucket_of
 from gt_workflow.errors import NotFoundError, ServiceError
 from gt_workflow.ports import Account
-from gt_workflow.workflow.checks.asked import DENIED, Preflight, guarded
+from gt_workflow.workflow.preflight.checks.asked import DENIED, Preflight, guarded
 
 _EXPOSED: Final = "Access-Control-Allow-Origin"
 # Developer guide, "CORS Permission Requirement": without it, images whose EXIF turns them fail.

@@ -7,11 +7,11 @@ from collections.abc import Iterator, Mapping
 from types import MappingProxyType
 from typing import Final
 
-from gt_workflow.core.findings import RULES, Finding, finding
+from gt_workflow.core.access.findings import RULES, Finding, finding
 from gt_workflow.core.names import LAMBDA_ACCOUNTS
 from gt_workflow.errors import GtWorkflowError, ServiceError, UsageError
 from gt_workflow.ports import Account, Identity
-from gt_workflow.workflow.checks.asked import DENIED, Preflight
+from gt_workflow.workflow.preflight.checks.asked import DENIED, Preflight
 
 # AWS's codes, and botocore's exceptions for what never reached AWS.
 _CREDENTIALS: Final[Mapping[str, str]] = MappingProxyType(

@@ -19,12 +19,12 @@ import msgspec
 
 from gt_workflow.core.limits import attribute_problem
 from gt_workflow.core.manifest import Record, labelled_line, read, split_lines
-from gt_workflow.core.predictions import label_metadata, label_value, read_answer
+from gt_workflow.core.training.predictions import label_metadata, label_value, read_answer
 from gt_workflow.errors import DataError, ObjectNotFoundError, StorageError, UsageError
 from gt_workflow.ports import Clock, Progress, Storage
-from gt_workflow.workflow.answers import Answers, MissingAnswerError, find_cut
 from gt_workflow.workflow.channels.samples import snapshot
 from gt_workflow.workflow.parts import PART, Counts, Parts
+from gt_workflow.workflow.training.answers import Answers, MissingAnswerError, find_cut
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,14 +6,14 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import replace
 from typing import Any, Final
 
-from gt_workflow.core.access import Access
-from gt_workflow.core.findings import Finding, finding
-from gt_workflow.core.iam import Need, execution_needs
+from gt_workflow.core.access.findings import Finding, finding
+from gt_workflow.core.access.iam import Need, execution_needs
+from gt_workflow.core.access.policies import SAGEMAKER, may_admit, trusts
+from gt_workflow.core.access.touched import Access
 from gt_workflow.core.names import account_of
-from gt_workflow.core.policies import SAGEMAKER, may_admit, trusts
 from gt_workflow.errors import NotFoundError, ServiceError
 from gt_workflow.ports import Account, Denial, Identity
-from gt_workflow.workflow.checks.asked import DENIED, Preflight, guarded, trouble
+from gt_workflow.workflow.preflight.checks.asked import DENIED, Preflight, guarded, trouble
 
 # What a service answers that has no simulator.
 _UNABLE: Final = DENIED | {"InvalidAction", "UnknownOperationException", "NotImplemented"}

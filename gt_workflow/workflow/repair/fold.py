@@ -28,9 +28,9 @@ from gt_workflow.core.label_schema import SUFFIX
 from gt_workflow.core.objects import MAX_ATTRIBUTE_CHARACTERS, MAX_LINE_CHARACTERS
 from gt_workflow.errors import DataError, UsageError
 from gt_workflow.ports import Storage
-from gt_workflow.workflow.alignment import align, lines, put_once
-from gt_workflow.workflow.chain import verdict
-from gt_workflow.workflow.follow_up import recorded_source
+from gt_workflow.workflow.repair.alignment import align, lines, put_once
+from gt_workflow.workflow.repair.chain import verdict
+from gt_workflow.workflow.repair.follow_up import recorded_source
 
 _MAX_NAME: Final = 127
 _DETAILS: Final = "-details"

@@ -11,10 +11,10 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any, Final, Literal, TypeAlias
 
-from gt_workflow.core.hyperparameters import hyperparameters
-from gt_workflow.core.instances import takes_volume_key
 from gt_workflow.core.names import training_image
-from gt_workflow.core.tuning import OBJECTIVE, Range
+from gt_workflow.core.training.hyperparameters import hyperparameters
+from gt_workflow.core.training.instances import takes_volume_key
+from gt_workflow.core.training.tuning import OBJECTIVE, Range
 from gt_workflow.errors import UsageError
 
 __all__ = [

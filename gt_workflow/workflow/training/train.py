@@ -17,8 +17,8 @@ from gt_workflow.config import Form, Settings
 from gt_workflow.errors import AlreadyExistsError, NotFoundError, UsageError
 from gt_workflow.ports import Storage, Training
 from gt_workflow.workflow.specify import Place
-from gt_workflow.workflow.train_request import TuneSettings, build
-from gt_workflow.workflow.training_data import MODEL, RECORD, Channel, check_model, read_channel
+from gt_workflow.workflow.training.channel import MODEL, RECORD, Channel, check_model, read_channel
+from gt_workflow.workflow.training.request import TuneSettings, build
 
 __all__ = [
     "Started",

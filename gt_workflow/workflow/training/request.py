@@ -14,10 +14,10 @@ from typing import Any
 
 from gt_workflow.config import Settings
 from gt_workflow.config import Training as TrainingSettings
-from gt_workflow.core import tuning
-from gt_workflow.core.hyperparameters import overridden
-from gt_workflow.core.instances import check_instance
-from gt_workflow.core.training import (
+from gt_workflow.core.training import tuning
+from gt_workflow.core.training.hyperparameters import overridden
+from gt_workflow.core.training.instances import check_instance
+from gt_workflow.core.training.requests import (
     TrainingSpec,
     create_training_job,
     create_tuning_job,
@@ -25,7 +25,7 @@ from gt_workflow.core.training import (
 )
 from gt_workflow.errors import UsageError
 from gt_workflow.workflow.specify import Place
-from gt_workflow.workflow.training_data import Channel
+from gt_workflow.workflow.training.channel import Channel
 
 _LONGEST = 28 * 86_400  # seconds that a training may run (StoppingCondition)
 _UNCHECKPOINTED = 3600  # seconds that a spot job without checkpoints may wait and run

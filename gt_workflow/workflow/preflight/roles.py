@@ -10,9 +10,9 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any, Final
 
-from gt_workflow.core.access import Access
-from gt_workflow.core.iam import execution_policy, trust_policy
-from gt_workflow.core.policies import SAGEMAKER, same_policy, trusts
+from gt_workflow.core.access.iam import execution_policy, trust_policy
+from gt_workflow.core.access.policies import SAGEMAKER, same_policy, trusts
+from gt_workflow.core.access.touched import Access
 from gt_workflow.errors import AlreadyExistsError, NotFoundError, UsageError
 from gt_workflow.ports import Roles
 

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Final
 
-from gt_workflow.core.findings import Finding, finding
+from gt_workflow.core.access.findings import Finding, finding
 
 _LITTLE: Final = 1_000_000_000  # bytes
 

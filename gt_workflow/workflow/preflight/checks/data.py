@@ -6,9 +6,9 @@ from collections.abc import Iterator, Sequence
 from typing import Final
 
 from gt_workflow.core import limits
-from gt_workflow.core.findings import Finding, finding
+from gt_workflow.core.access.findings import Finding, finding
 from gt_workflow.core.problems import Problem
-from gt_workflow.workflow.checks.asked import Preflight
+from gt_workflow.workflow.preflight.checks.asked import Preflight
 
 _TOLD: Final = 20  # of problems of one kind; more would hide everything else
 # Looked at in the account, where more can be said of them.

@@ -8,14 +8,14 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 
-from gt_workflow.core.access import Access
-from gt_workflow.core.findings import Finding, Severity, finding
+from gt_workflow.core.access.findings import Finding, Severity, finding
+from gt_workflow.core.access.touched import Access
 from gt_workflow.core.names import LAMBDA_ACCOUNTS
 from gt_workflow.errors import ServiceError
 from gt_workflow.ports import Account
-from gt_workflow.workflow.checks import account as accounts
-from gt_workflow.workflow.checks import buckets, data, others, role
-from gt_workflow.workflow.checks.asked import Preflight, guarded
+from gt_workflow.workflow.preflight.checks import account as accounts
+from gt_workflow.workflow.preflight.checks import buckets, data, others, role
+from gt_workflow.workflow.preflight.checks.asked import Preflight, guarded
 
 __all__ = ["Access", "Finding", "Preflight", "Severity", "check", "errors", "finding", "refuse"]
 

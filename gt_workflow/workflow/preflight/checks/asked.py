@@ -6,8 +6,8 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any, Final
 
-from gt_workflow.core.access import Access
-from gt_workflow.core.findings import Finding, finding
+from gt_workflow.core.access.findings import Finding, finding
+from gt_workflow.core.access.touched import Access
 from gt_workflow.core.problems import Problem
 from gt_workflow.errors import ServiceError
 

@@ -6,11 +6,11 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any, TypeVar
 
-from gt_workflow.core.training_log import Epoch, read_epoch
-from gt_workflow.core.tuning import OBJECTIVE
+from gt_workflow.core.training.log import Epoch, read_epoch
+from gt_workflow.core.training.tuning import OBJECTIVE
 from gt_workflow.errors import JobFailedError, ServiceError, TransientError
 from gt_workflow.ports import Clock, Training
-from gt_workflow.workflow.train import status_of
+from gt_workflow.workflow.training.train import status_of
 
 TERMINAL = frozenset({"Completed", "Failed", "Stopped"})
 _OVERLAP = 120_000  # milliseconds that lines of a log may come late

@@ -12,7 +12,7 @@ from decimal import Decimal
 from typing import Any
 
 from gt_workflow.core.names import Kind, algorithm_arn, function_arn
-from gt_workflow.core.request_arns import price_amount
+from gt_workflow.core.requests.arns import price_amount
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,0 +1,1 @@
+"""CreateLabelingJob: built from settings, and checked field by field as AWS would."""

@@ -1,0 +1,1 @@
+"""The built-in Object Detection: its hyperparameters, machines, requests, log and answers."""

@@ -1,0 +1,1 @@
+"""What follows a labeling job: compare, send again, recover, adjust, verify, fold back."""

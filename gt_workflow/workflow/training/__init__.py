@@ -1,0 +1,1 @@
+"""A channel becomes a training, and a trained detector becomes pre-labels."""
