@@ -23,6 +23,7 @@ from sqlalchemy import Connection, Row, Select, select, update
 
 from gt_workflow.core.manifest import failed_line, labelled_line
 from gt_workflow.ports import Clock, Storage
+from gt_workflow.service.labeling import pace
 from gt_workflow.service.labeling.images import source_ref
 from gt_workflow.service.labeling.records import Job, moment, move, read_job
 from gt_workflow.service.store import Store, iterations, jobs, objects, tasks
@@ -46,15 +47,16 @@ class Output:
         if number > job.iteration or (number == job.iteration and job.active):
             return None
         with self._store.read() as connection:
-            closed = _closed(connection, job, number)
+            _, closed = _times(connection, job, number)
         return None if closed is None else number
 
     def iteration(self, job: Job, number: int) -> Iterator[None]:
         """Write the files of a finished batch, yielding between them."""
         with self._store.read() as connection:
-            closed = _closed(connection, job, number)
-        if closed is None:
-            raise ValueError(f"iteration {number} of {job.arn} is not finished")
+            opened, closed = _times(connection, job, number)
+            if closed is None:
+                raise ValueError(f"iteration {number} of {job.arn} is not finished")
+            ends = pace.of_iteration(connection, job.id, number, opened)
         annotations = f"{job.output_root}/annotations"
         consolidated = f"{annotations}/consolidated-annotation"
         name = f"iteration-{number}/{_stamp(closed)}.json"
@@ -78,7 +80,9 @@ class Output:
                         f"{_stamp(row.closed)}.json"
                     )
                     with self._storage.create(uri) as file:
-                        file.write(_encode({"answers": [_answer(one) for one in answers]}))
+                        file.write(
+                            _encode({"answers": [_answer(one, ends.spent(one)) for one in answers]})
+                        )
                 yield
             for one in lists:
                 one.end()
@@ -163,13 +167,14 @@ class _List:
         self._file.write(b"[]" if self._before == b"[" else b"]")
 
 
-def _closed(connection: Connection, job: Job, number: int) -> float | None:
-    closed: float | None = connection.execute(
-        select(iterations.c.closed).where(
+def _times(connection: Connection, job: Job, number: int) -> tuple[float, float | None]:
+    """Return when a batch was opened, and when its last object was closed."""
+    row = connection.execute(
+        select(iterations.c.opened, iterations.c.closed).where(
             iterations.c.job_id == job.id, iterations.c.number == number
         )
-    ).scalar()
-    return closed
+    ).first()
+    return (0.0, None) if row is None else (row.opened, row.closed)
 
 
 def _line(job: Job, row: Row[Any]) -> bytes:
@@ -230,12 +235,15 @@ def _response(job: Job, row: Row[Any]) -> dict[str, Any]:
     }
 
 
-def _answer(task: Row[Any]) -> dict[str, Any]:
-    """Return one answer of a worker response; the identity is the worker's id, nothing more."""
+def _answer(task: Row[Any], seconds: float) -> dict[str, Any]:
+    """Return one answer of a worker response; the identity is the worker's id, nothing more.
+
+    `acceptanceTime` is when the task was fetched; the worker may have been at another until later.
+    """
     return {
         "acceptanceTime": _milliseconds(task.accepted),
         "submissionTime": _milliseconds(task.closed),
-        "timeSpentInSeconds": round(task.closed - task.accepted, 3),
+        "timeSpentInSeconds": round(seconds, 3),
         "answerContent": json.loads(task.answer),
         "workerId": task.worker_id,
         "workerMetadata": {

@@ -13,7 +13,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from itertools import combinations
-from statistics import fmean, median
+from statistics import fmean
 from typing import Any, Final, Literal
 
 import msgspec
@@ -24,7 +24,7 @@ from gt_workflow.core.agreement import Named
 from gt_workflow.core.boxes import Box
 from gt_workflow.ports import Clock
 from gt_workflow.service.faults import not_found
-from gt_workflow.service.labeling import audit, states
+from gt_workflow.service.labeling import audit, pace, states
 from gt_workflow.service.labeling.images import source_ref
 from gt_workflow.service.labeling.records import Job, job_of, moment, select_jobs
 from gt_workflow.service.store import (
@@ -79,7 +79,10 @@ class Review:
                 "submitted": ended.get("submitted", 0),
                 "declined": ended.get("declined", 0),
                 "returned": ended.get("returned", 0),
-                **_speed(_latest(connection, worker_id, None, since)),
+                **pace.speed(
+                    connection,
+                    pace.latest(connection, worker_id, None, since=since, most=_LATEST),
+                ),
                 "gold": _gold(connection, worker_id, None),
             }
 
@@ -273,7 +276,7 @@ class Review:
 def _worker(
     connection: Connection, worker_id: str, name: str, job_id: int | None, ended: dict[str, int]
 ) -> dict[str, Any]:
-    latest = _latest(connection, worker_id, job_id, 0.0)
+    latest = pace.latest(connection, worker_id, job_id, since=0.0, most=_LATEST)
     return {
         "id": worker_id,
         "name": name,
@@ -283,39 +286,9 @@ def _worker(
         "returned": ended.get("returned", 0),
         "expired": ended.get("expired", 0),
         "last_answer": _iso(latest[-1].closed) if latest else None,
-        **_speed(latest),
+        **pace.speed(connection, latest),
         "agreement": _agreement(connection, latest),
         "gold": _gold(connection, worker_id, job_id),
-    }
-
-
-def _latest(
-    connection: Connection, worker_id: str, job_id: int | None, since: float
-) -> list[Row[Any]]:
-    """Return a worker's latest answers, oldest first."""
-    # `lease_until` comes after `closed`, and the index has it.
-    query = select(tasks).where(
-        tasks.c.worker_id == worker_id,
-        tasks.c.state == "submitted",
-        tasks.c.lease_until >= since,
-        tasks.c.closed >= since,
-    )
-    if job_id is not None:
-        query = query.where(tasks.c.job_id == job_id)
-    rows = connection.execute(query.order_by(tasks.c.lease_until.desc()).limit(_LATEST)).all()
-    return sorted(rows, key=lambda row: row.closed)
-
-
-def _speed(latest: Sequence[Row[Any]]) -> dict[str, Any]:
-    """Tell the speed: a task's time runs from when it was the next in hand to its answer."""
-    seconds, before = [], 0.0
-    for row in latest:
-        seconds.append(max(row.closed - max(row.accepted, before), 0.0))
-        before = row.closed
-    busy = sum(seconds)
-    return {
-        "median_seconds": round(median(seconds), 1) if seconds else None,
-        "objects_per_hour": round(3600 * len(seconds) / busy, 1) if busy > 0 else None,
     }
 
 
