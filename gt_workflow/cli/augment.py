@@ -17,7 +17,7 @@ from gt_workflow.core.variant_boxes import BoxFit, Keeping
 from gt_workflow.errors import UsageError
 from gt_workflow.ports import Look, Storage
 from gt_workflow.workflow import augment as stage
-from gt_workflow.workflow.augment_lines import VARIANT
+from gt_workflow.workflow.augment import VARIANT
 
 _FITS: dict[str, BoxFit] = {"rectangle": "rectangle", "ellipse": "ellipse"}
 

@@ -19,6 +19,7 @@ from gt_workflow.core.split import side
 from gt_workflow.core.variant_boxes import Keeping
 from gt_workflow.core.variants import SEED_TEN
 from gt_workflow.errors import DataError, StorageError, UsageError
+from gt_workflow.ports import Look
 from gt_workflow.workflow import augment
 
 SOURCE = "s3://bucket/labels/output.manifest"
@@ -315,8 +316,8 @@ def test_a_label_of_another_size_is_an_error():
         {"per_image": 11},
         {"keeping": Keeping(min_visible=2)},
         {"keeping": Keeping(min_side=0)},
-        {"look": augment.Look(quality=0)},
-        {"look": augment.Look(chroma="4:1:1")},
+        {"look": Look(quality=0)},
+        {"look": Look(chroma="4:1:1")},
         {"out": ""},
     ],
 )

@@ -1,4 +1,4 @@
-"""What augmentation does with one photograph, in a worker process: images out, lines back.
+"""One photograph, in a worker process: its variants are made and stored, its lines given back.
 
 Names follow from the photograph's own (its path in the folder, its `source-ref` in a manifest), so
 that a photograph's variants are the same files whenever, wherever and in which order it is done.
@@ -17,40 +17,13 @@ from typing import Final
 from gt_workflow.core.boxes import Box
 from gt_workflow.core.manifest import Record, input_line, read
 from gt_workflow.core.objects import MAX_IMAGE_BYTES
-from gt_workflow.core.variant_boxes import Keeping
-from gt_workflow.core.variants import choose, draw, recipe
+from gt_workflow.core.variants import Recipe, choose, draw, recipe
 from gt_workflow.errors import DataError, StorageError
-from gt_workflow.ports import Folders, Images, Look, Storage, Warper
-from gt_workflow.workflow.augment_lines import labelled, unlabelled
+from gt_workflow.ports import Folders, Images, Storage, Warper
+from gt_workflow.workflow.augment.lines import labelled, unlabelled
+from gt_workflow.workflow.augment.settings import AugmentSettings, Item
 
-ORIGINAL: Final = "original"
 _SUFFIXES: Final = {"JPEG": "jpg", "PNG": "png"}
-
-
-@dataclass(frozen=True, slots=True)
-class Recipes:
-    """Which variants every photograph gets; see `AugmentSettings`."""
-
-    names: tuple[str, ...]
-    per_image: int | None
-    seed: int
-    expand: bool
-    keeping: Keeping
-    look: Look
-
-
-@dataclass(frozen=True, slots=True)
-class Item:
-    """One photograph: a file (`name`, `where`), or a line of a manifest (`raw`, its number).
-
-    A line with `vary` False is passed on as it is.
-    """
-
-    name: str = ""
-    where: str = ""
-    raw: bytes = b""
-    line: int = 0
-    vary: bool = True
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,16 +43,15 @@ class Vary:
     folders: Folders
     images: Images
     warper: Warper
-    recipes: Recipes
-    source: str
+    settings: AugmentSettings
     attribute: str | None
-    originals: bool
     out: str  # where images go, without a slash at the end
 
     def __call__(self, item: Item) -> Made:
         """Make and store the variants.
 
-        Raises `DataError` for an image of a manifest that cannot be used, `StorageError`.
+        Raises `DataError` for an image of a manifest that cannot be used, unless bad lines are
+        skipped, and `StorageError`.
         """
         return self._line(item) if item.raw else self._photograph(item)
 
@@ -87,82 +59,84 @@ class Vary:
         try:
             data = self._file(item.where)
         except StorageError as error:
-            return Made(counts=Counter(photographs_left_out=1), reason=error.reason)
+            return _left_out(error.reason)
         found = self.images.inspect(data)
         if found.reason:
-            return Made(counts=Counter(photographs_left_out=1), reason=found.reason)
+            return _left_out(found.reason)
         stem = _stem(item.name)
         first = f"{self.out}/{stem}.{_SUFFIXES[found.format]}"
         names = {"origin": hashlib.sha256(data).hexdigest()[:16], "photograph": item.name}
         whole = input_line(first, names)
+        record = Record(0, whole, first, names["origin"])
+        try:
+            made = self._variants(record, found.stored, (found.width, found.height), item.name)
+        except DataError as error:
+            return _left_out(error.reason)
         lines = []
-        if self.originals:
+        if self.settings.originals:
             self._write(first, found.stored)
             lines.append(whole)
-        record = Record(0, whole, first, names["origin"])
-        made = self._variants(record, found.stored, (found.width, found.height), item.name, stem)
-        counts = made.counts + Counter(photographs=1, originals=len(lines))
+        kept = len(lines)
+        counts = made.counts + Counter(photographs=1, originals=kept, files=kept)
         return Made((*lines, *made.lines), counts)
 
     def _line(self, item: Item) -> Made:
-        own = (item.raw,) if self.originals else ()
+        own = (item.raw,) if self.settings.originals else ()
         counts = Counter(originals=len(own))
         if not item.vary:
             return Made(own, counts)
-        (record,) = read((item.raw,), uri=self.source, attribute=self.attribute)
-        place = f"{self.source}:{item.line}"
+        (record,) = read((item.raw,), uri=self.settings.source, attribute=self.attribute)
+        try:
+            made = self._labelled(record, item.line)
+        except DataError as error:
+            if self.settings.on_bad_line == "stop":
+                raise
+            return Made(own, counts + Counter(photographs_left_out=1), error.reason)
+        return Made((*own, *made.lines), counts + made.counts)
+
+    def _labelled(self, record: Record, line: int) -> Made:
+        """Make the variants of a manifest's line, which may have no label yet."""
+
+        def refuse(reason: str, where: str) -> DataError:
+            return DataError(reason, uri=self.settings.source, line=line, field=where)
+
         try:
             data = self._file(record.source_ref)
         except StorageError as error:
-            raise DataError(
-                f"its image {record.source_ref} cannot be read: {error.reason}",
-                uri=self.source,
-                line=item.line,
-                field="source-ref",
-            ) from error
+            reason = f"its image {record.source_ref} cannot be read: {error.reason}"
+            raise refuse(reason, "source-ref") from error
         try:
             size = self.images.read_size(io.BytesIO(data))
         except DataError as error:
-            raise DataError(error.reason, uri=f"{place}: {record.source_ref}") from error
+            raise refuse(f"{record.source_ref}: {error.reason}", "source-ref") from error
         label = record.label
         if label is not None and (label.width, label.height) != size:
-            raise DataError(
+            raise refuse(
                 f"the label is of an image of {label.width}x{label.height} pixels, but "
                 f"{record.source_ref} has {size[0]}x{size[1]}",
-                uri=self.source,
-                line=item.line,
-                field=f"{label.attribute}.image_size",
+                f"{label.attribute}.image_size",
             )
-        stem = _stem(record.source_ref)
-        made = self._variants(record, data, size, record.source_ref, stem, place=place)
-        counts += made.counts + Counter(photographs=1)
+        try:
+            made = self._variants(record, data, size, record.source_ref)
+        except DataError as error:
+            raise refuse(f"{record.source_ref}: {error.reason}", "source-ref") from error
+        counts = made.counts + Counter(photographs=1)
         if label is not None:
             counts["boxes_before"] += len(label.annotations)
-        return Made((*own, *made.lines), counts)
+        return Made(made.lines, counts)
 
-    def _variants(
-        self,
-        record: Record,
-        data: bytes,
-        size: tuple[int, int],
-        key: str,
-        stem: str,
-        *,
-        place: str = "",
-    ) -> Made:
+    def _variants(self, record: Record, data: bytes, size: tuple[int, int], key: str) -> Made:
+        """Make and store the variants; `key` is the photograph's own name, chance comes from it."""
         width, height = size
-        label, asked = record.label, self.recipes
+        label, asked = record.label, self.settings
         boxes: list[Box] = [one.box for one in label.annotations] if label else []
-        names = choose(asked.names, per_image=asked.per_image, seed=asked.seed, key=key)
-        variants = [
-            draw(name, width=width, height=height, boxes=boxes, seed=asked.seed, key=key)
-            for name in names
-        ]
-        suffix = "png" if data.startswith(b"\x89PNG") else "jpg"
-        wanted, lines, counts = [], [], Counter[str]()
-        for variant in variants:
+        stem, suffix = _stem(key), "png" if data.startswith(b"\x89PNG") else "jpg"
+        wanted: list[tuple[str, Recipe]] = []
+        lines, counts = [], Counter[str]()
+        for name in choose(asked.names, per_image=asked.per_image, seed=asked.seed, key=key):
+            variant = draw(name, width=width, height=height, boxes=boxes, seed=asked.seed, key=key)
             made = recipe(variant, width=width, height=height, expand=asked.expand)
-            uri = f"{self.out}/{stem}-{variant.name}.{suffix}"
+            uri = f"{self.out}/{stem}-{name}.{suffix}"
             if label is None:
                 line: bytes | None = unlabelled(record, variant, uri=uri)
             else:
@@ -173,14 +147,11 @@ class Vary:
             if line is not None:
                 wanted.append((uri, made))
                 lines.append(line)
-        where = f"{place}: {record.source_ref}" if place else key
-        rendered = self.warper.render(
-            data, [made for _, made in wanted], look=asked.look, uri=where
-        )
+        rendered = self.warper.render(data, [made for _, made in wanted], look=asked.look, uri=key)
         for (uri, _), image in zip(wanted, rendered, strict=True):
             self._write(uri, image.data)
             counts[f"images_{image.how}"] += 1
-        counts["variants"] += len(lines)
+        counts += Counter(variants=len(lines), files=len(lines))
         return Made(tuple(lines), counts)
 
     def _file(self, where: str) -> bytes:
@@ -193,6 +164,10 @@ class Vary:
     def _write(self, uri: str, data: bytes) -> None:
         with self.storage.create(uri) as file:
             file.write(data)
+
+
+def _left_out(reason: str) -> Made:
+    return Made(counts=Counter(photographs_left_out=1), reason=reason)
 
 
 def _stem(name: str) -> str:

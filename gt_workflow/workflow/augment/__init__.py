@@ -1,0 +1,26 @@
+"""Photographs become more photographs: variants whose boxes follow, and a manifest of them all.
+
+`plan` reads the source's lines or names, no image. `run` makes every variant once, shard by shard:
+a shard's lines are written when all its images are, as the shard's receipt, so that an interrupted
+run goes on at the shard. At the end the shards' lines are joined to `OUT/augmented.manifest`, and
+`OUT/augment.json` tells what was done. The same source and settings give the same bytes.
+
+    labelled   variants with their boxes; on the train side alone if `side` says so
+    untouched  variants without boxes, if no line of the manifest has a label; else passed on
+    failed     passed on
+"""
+
+from gt_workflow.workflow.augment.lines import VARIANT
+from gt_workflow.workflow.augment.planning import plan
+from gt_workflow.workflow.augment.running import VARYING, run
+from gt_workflow.workflow.augment.settings import AugmentPlan, AugmentReceipt, AugmentSettings
+
+__all__ = [
+    "VARIANT",
+    "VARYING",
+    "AugmentPlan",
+    "AugmentReceipt",
+    "AugmentSettings",
+    "plan",
+    "run",
+]

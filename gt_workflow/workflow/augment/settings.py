@@ -1,0 +1,168 @@
+"""What augmentation is asked, what it will do and what it did: settings, plan, receipt."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any, Literal
+
+from gt_workflow.core.split import Side
+from gt_workflow.core.variant_boxes import Keeping
+from gt_workflow.core.variants import choose, parse
+from gt_workflow.errors import UsageError
+from gt_workflow.ports import Look
+
+_APART = 12  # digits of the digest that name a folder
+
+
+@dataclass(frozen=True, slots=True)
+class AugmentSettings:
+    """What to make of which photographs.
+
+    `source` is a folder or `s3://` prefix of photographs, or a manifest; `out` a folder or prefix,
+    in which a set that is `apart` has a folder of its own, so that sets of other settings stay.
+    `per_image` None is all `variants`. With `side` "train" the split is that of `convert` with the
+    same `validation` and `salt`, and photographs labelled as empty get no variants: convert drops
+    them there. `originals` also lists the photographs themselves. Under `on_bad_line` "skip" a line
+    that cannot be read, or whose image cannot, is passed on without variants.
+    """
+
+    source: str
+    out: str
+    variants: tuple[str, ...] = ("seed-ten",)
+    per_image: int | None = None
+    seed: int = 0
+    expand: bool = False
+    keeping: Keeping = field(default_factory=Keeping)
+    look: Look = field(default_factory=Look)
+    originals: bool = True
+    attribute: str | None = None
+    side: Literal["all", "train"] = "all"
+    validation: float = 0.2
+    salt: str = ""
+    on_bad_line: Literal["stop", "skip"] = "stop"
+    apart: bool = False
+
+    def __post_init__(self) -> None:
+        """Check what no later stage could explain; raises `UsageError`."""
+        if not self.source or not self.folder:
+            raise UsageError("name a source, and a folder for the variants: --out")
+        if self.per_image is not None and self.per_image < 1:
+            raise UsageError("--per-image (augment.per-image): at least 1 variant of each image")
+        if not 0 <= self.keeping.min_visible <= 1:
+            raise UsageError("--min-visible (augment.min-visible): a share of a box, from 0 to 1")
+        if not self.keeping.min_side > 0:
+            raise UsageError("--min-side (augment.min-side): a length in pixels, more than 0")
+        if self.look.quality is not None and not 1 <= self.look.quality <= 100:
+            raise UsageError("--quality (augment.quality): a JPEG's, from 1 to 100")
+        if self.look.chroma not in {None, "4:4:4", "4:2:2", "4:2:0"}:
+            raise UsageError("--chroma (augment.chroma): 4:4:4, 4:2:2 or 4:2:0")
+        if self.folder == self.source.rstrip("/"):
+            raise UsageError("the variants must not go where the photographs are: --out")
+        choose(self.names, per_image=self.per_image, seed=self.seed, key="")
+
+    @property
+    def folder(self) -> str:
+        """`out` without a slash at its end."""
+        return self.out.rstrip("/")
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """The variants, sets spelt out; `UsageError` for one that does not exist."""
+        return parse(self.variants)
+
+    @property
+    def each(self) -> int:
+        """How many variants a photograph gets."""
+        return self.per_image or len(self.names)
+
+
+@dataclass(frozen=True, slots=True)
+class Item:
+    """One photograph: a file (`name`, `where`), or a line of a manifest (`raw`, its number).
+
+    A line with `vary` False is passed on as it is.
+    """
+
+    name: str = ""
+    where: str = ""
+    raw: bytes = b""
+    line: int = 0
+    vary: bool = True
+
+
+@dataclass(frozen=True, slots=True)
+class AugmentPlan:
+    """What a run would do; `photographs` get variants, `passed` lines do not."""
+
+    settings: AugmentSettings
+    photographs: int
+    passed: int
+    attribute: str | None
+    digest: str
+    moved: Mapping[str, Side] = field(default_factory=dict)
+    files: tuple[Item, ...] = ()
+    labelled: bool = False
+
+    @property
+    def folder(self) -> str:
+        """Where everything goes, without a slash at the end."""
+        apart = f"/{self.digest[:_APART]}" if self.settings.apart else ""
+        return self.settings.folder + apart
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return the form that `--dry-run` prints."""
+        return {
+            "source": self.settings.source,
+            "out": self.folder,
+            "attribute": self.attribute,
+            "photographs": self.photographs,
+            "lines_without_variants": self.passed,
+            "variants": list(self.settings.names),
+            "variants_of_each": self.settings.each,
+            "variants_at_most": self.settings.each * self.photographs,
+            "digest": self.digest,
+        }
+
+
+@dataclass(frozen=True, slots=True)
+class AugmentReceipt:
+    """What a run did: `manifest` lists everything, `left_out` (name, reason) what is missing.
+
+    `size` is the manifest's in bytes.
+    """
+
+    manifest: str
+    size: int
+    source: str
+    digest: str
+    attribute: str | None
+    counts: Mapping[str, int]
+    left_out: tuple[tuple[str, str], ...]
+    unchanged: bool = False
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return the form that `--json` prints and `augment.json` keeps."""
+        return {
+            "manifest": self.manifest,
+            "manifest_bytes": self.size,
+            "source": self.source,
+            "digest": self.digest,
+            "attribute": self.attribute,
+            "counts": dict(sorted(self.counts.items())),
+            "left_out": [{"name": name, "reason": reason} for name, reason in self.left_out],
+        }
+
+    @classmethod
+    def of(cls, told: Mapping[str, Any]) -> AugmentReceipt:
+        """Return the receipt that was kept; raises `KeyError` or `TypeError` for anything else."""
+        return cls(
+            manifest=told["manifest"],
+            size=told["manifest_bytes"],
+            source=told["source"],
+            digest=told["digest"],
+            attribute=told["attribute"],
+            counts=told["counts"],
+            left_out=tuple((one["name"], one["reason"]) for one in told["left_out"]),
+            unchanged=True,
+        )
