@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import tomllib
 from collections.abc import Mapping
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
 import msgspec
 
@@ -99,7 +99,8 @@ class CostSection(_Section, frozen=True):
     # AWS's fee per labelled object, `up to:price` by the month's objects; checked 2025-02-13.
     tiers: tuple[str, ...] = ("50000:0.08", "1000000:0.04", ":0.02")
     per_task: str = "0"  # what one worker gets for one object: a vendor's price, or 0
-    machine_share: float = 0.0  # of the objects, expected to be labelled by the model
+    # Of the objects, expected to be labelled by the model.
+    machine_share: Annotated[float, msgspec.Meta(ge=0, le=1)] = 0.0
 
 
 class Training(_Section, frozen=True):

@@ -55,3 +55,9 @@ def test_a_bad_flag_is_a_usage_error():
 def test_every_setting_has_a_path():
     assert "job.task-time-limit" in config.setting_paths()
     assert "store.root" in config.setting_paths()
+
+
+@pytest.mark.parametrize("share", ["7", "-0.1"])
+def test_a_share_that_is_none_is_told_whether_or_not_it_is_used(share):
+    with pytest.raises(UsageError, match="GT_COST_MACHINE_SHARE: Expected `float`"):
+        config.load(environment={"GT_COST_MACHINE_SHARE": share})

@@ -76,7 +76,7 @@ def vendor():
 
 
 def training():
-    return replace(private(), training=True, tags=True)
+    return replace(private(), training=True, training_kms_key=KEY, tags=True)
 
 
 def any_job():

@@ -113,12 +113,15 @@ def execution_needs(access: Access) -> Iterator[Need]:
 
 
 def _execution_keys(access: Access) -> Iterator[Policy]:
-    if access.output_kms_key:
-        yield _key_statement("OutputKey", access, access.output_kms_key, _USE_KEY)
-    if access.volume_kms_key:
-        yield _key_statement(
-            "VolumeKey", access, access.volume_kms_key, (*_USE_KEY, "kms:CreateGrant")
-        )
+    # A volume that is encrypted is attached with a grant.
+    grant = (*_USE_KEY, "kms:CreateGrant")
+    for name, key, actions in (
+        ("OutputKey", access.output_kms_key, _USE_KEY),
+        ("VolumeKey", access.volume_kms_key, grant),
+        ("TrainingKey", access.training_kms_key, grant),
+    ):
+        if key:
+            yield _key_statement(name, access, key, actions)
 
 
 def _execution_extras(access: Access) -> Iterator[Policy]:
@@ -170,10 +173,13 @@ def _calls(access: Access) -> Iterator[Policy]:
 
 def _caller_keys(access: Access) -> Iterator[Policy]:
     look = ("kms:DescribeKey", "kms:GetKeyPolicy")
-    if access.output_kms_key:
-        yield _key_statement("OutputKey", access, access.output_kms_key, (*look, "kms:Decrypt"))
-    if access.volume_kms_key:
-        yield _key_statement("VolumeKey", access, access.volume_kms_key, look)
+    for name, key, actions in (
+        ("OutputKey", access.output_kms_key, (*look, "kms:Decrypt")),
+        ("VolumeKey", access.volume_kms_key, look),
+        ("TrainingKey", access.training_kms_key, (*look, "kms:CreateGrant")),
+    ):
+        if key:
+            yield _key_statement(name, access, key, actions)
 
 
 def _caller_training(access: Access) -> Iterator[Policy]:

@@ -41,6 +41,7 @@ class Access:
     job_names: tuple[str, ...] = (ANY_JOB,)
     output_kms_key: str = ""
     volume_kms_key: str = ""
+    training_kms_key: str = ""
     auto_label: bool = False
     vpc: bool = False
     tags: bool = False

@@ -68,6 +68,7 @@ def of_settings(
             job_names=tuple(jobs) or (ANY_JOB,),
             output_kms_key=settings.job.kms_key,
             volume_kms_key=settings.auto_label.volume_kms_key,
+            training_kms_key=settings.training.kms_key if training else "",
             auto_label=settings.auto_label.enabled,
             vpc=bool(settings.auto_label.subnets),
             tags=bool(settings.job.tags),

@@ -65,7 +65,11 @@ def _team_by_name(name: str, account: Account, region: str) -> Finding:
 def keys(asked: Preflight, account: Account) -> Iterator[Finding]:
     """Look at the keys for the output and for the volumes of automated labeling."""
     access = asked.access
-    for use, key in (("output", access.output_kms_key), ("volume", access.volume_kms_key)):
+    for use, key in (
+        ("output", access.output_kms_key),
+        ("volume", access.volume_kms_key),
+        ("training", access.training_kms_key),
+    ):
         if key:
             what = f"KMS key {key} ({use})"
             yield from guarded(what, _key(what, key, access.region, account))
