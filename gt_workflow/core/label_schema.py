@@ -18,7 +18,9 @@ BOXES = "groundtruth/object-detection"
 VERIFICATION = "groundtruth/label-verification"
 JOB_PREFIX = "labeling-job/"
 SUFFIX = "-metadata"
-RESERVED = ("source-ref", "origin", "photograph")
+LOOK = "perceptual-hash"
+"""The member that tells what an image looks like; see `core.near_duplicates`."""
+RESERVED = ("source-ref", "origin", "photograph", LOOK)
 """The members of an input line that have a meaning here."""
 
 _Coordinate: TypeAlias = Annotated[float, Meta(ge=-1e9, le=1e9)]
@@ -81,11 +83,12 @@ class RawMetadata(Struct, gc=False, frozen=True, rename="kebab"):
 def line_type(attribute: str | None) -> Any:
     """Return the Struct of a line whose labels lie under `attribute`; other members are skipped.
 
-    Its fields are `source_ref`, `origin`, `photograph`, `label` and `metadata`.
+    Its fields are `source_ref`, `origin`, `photograph`, `look`, `label` and `metadata`.
     """
     fields: list[tuple[str, Any, Any]] = [
         ("origin", str | UnsetType, UNSET),
         ("photograph", msgspec.Raw, UNSET),
+        ("look", msgspec.Raw, field(name=LOOK, default=UNSET)),
     ]
     if attribute is not None:
         fields += [

@@ -187,6 +187,8 @@ class _Reader:
             raise self._error(line, "source-ref", "must not be empty")
         # How many texts the line holds, keys included, if there are none but those decoded here.
         texts = 2 if parsed.photograph is UNSET else 4
+        if parsed.look is not UNSET:
+            texts += 2
         if origin is UNSET:
             origin = source_ref
         elif origin:
