@@ -56,6 +56,65 @@ class Storage(Protocol):
         """Delete one object; deleting what is not there is no error."""
         ...
 
+    def read_all(self, uris: Iterable[str], *, limit: int) -> Iterator[Outcome[str, bytes]]:
+        """Read many objects, each at most `limit` bytes of it; one outcome each, in order.
+
+        A few are fetched ahead where that takes time. An error is a `StorageError`.
+        """
+        ...
+
+    def grow(self, uri: str, *, token: str = "", size: int = 0) -> Growing:
+        """Begin an object that may be written in several runs, or go on with one.
+
+        `token` and `size` are an earlier run's, and good for one go: what is no longer as they
+        say is thrown away, and `size` of what is returned is 0.
+        """
+        ...
+
+
+class Growing(Protocol):
+    """An object on its way, which nobody sees before it is published; one writer at a time.
+
+    What was appended beyond `kept` is lost with the process; `step` is how many bytes are worth
+    noting `token` and `kept` anew.
+    """
+
+    @property
+    def token(self) -> str:
+        """What `grow` finds it by."""
+        ...
+
+    @property
+    def size(self) -> int:
+        """How many bytes it has."""
+        ...
+
+    @property
+    def kept(self) -> int:
+        """How many of them outlive this process."""
+        ...
+
+    @property
+    def step(self) -> int:
+        """How far `kept` should move between two notes."""
+        ...
+
+    def append(self, buffers: Sequence[bytes]) -> None:
+        """Append bytes; `kept` grows to an end of such a call."""
+        ...
+
+    def publish(self) -> None:
+        """Make it visible, whole, in place of what was there."""
+        ...
+
+    def discard(self) -> None:
+        """Throw it away."""
+        ...
+
+    def close(self) -> None:
+        """Leave it for a later run; nothing after `publish` and `discard`."""
+        ...
+
 
 @dataclass(frozen=True, slots=True)
 class Outcome(Generic[T, R]):
@@ -75,8 +134,13 @@ class Outcome(Generic[T, R]):
 class Engine(Protocol):
     """Applies a function to many items; closing it cancels what has not begun."""
 
-    def map(self, fn: Callable[[T], R], items: Iterable[T]) -> Iterator[Outcome[T, R]]:
-        """Yield one outcome per item, in the items' order, with a bounded window in flight."""
+    def map(
+        self, fn: Callable[[T], R], items: Iterable[T], *, batch: int | None = None
+    ) -> Iterator[Outcome[T, R]]:
+        """Yield one outcome per item, in the items' order, with a bounded window in flight.
+
+        `batch` items travel together, as the engine likes by default; 1 for large ones.
+        """
         ...
 
     def close(self) -> None:

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import io
 import threading
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from datetime import UTC, datetime
 from typing import BinaryIO, TypeVar
 
-from gt_workflow.errors import ObjectNotFoundError
+from gt_workflow.errors import ObjectNotFoundError, StorageError
 from gt_workflow.ports import Outcome, Stat
 
 T = TypeVar("T")
@@ -24,6 +24,7 @@ class MemoryStorage:
     def __init__(self, objects: dict[str, bytes] | None = None) -> None:
         """Start with these objects, URI to bytes."""
         self.objects = dict(objects or {})
+        self.growing: dict[str, bytearray] = {}
         self._lock = threading.Lock()
 
     def open(self, uri: str) -> BinaryIO:
@@ -63,11 +64,71 @@ class MemoryStorage:
         with self._lock:
             self.objects.pop(uri, None)
 
+    def read_all(self, uris: Iterable[str], *, limit: int) -> Iterator[Outcome[str, bytes]]:
+        """Open one object after the other."""
+        for uri in uris:
+            try:
+                with self.open(uri) as file:
+                    yield Outcome(item=uri, value=file.read(limit))
+            except StorageError as error:
+                yield Outcome(item=uri, error=error)
+
+    def grow(self, uri: str, *, token: str = "", size: int = 0) -> MemoryGrowing:
+        """Go on with what an earlier call left, if this storage still has it."""
+        data = self.growing.pop(token, bytearray())
+        del data[size if len(data) >= size else 0 :]
+        return MemoryGrowing(self, uri, data)
+
+
+class MemoryGrowing:
+    """Bytes beside the objects; a kill cannot be outlived, but an exception is."""
+
+    step = 1
+
+    def __init__(self, storage: MemoryStorage, uri: str, data: bytearray) -> None:
+        """Append to these bytes."""
+        self._storage = storage
+        self._uri = uri
+        self._data = data
+        self.token = f"{uri}?growing"
+        storage.growing[self.token] = data
+
+    @property
+    def size(self) -> int:
+        """How many bytes there are."""
+        return len(self._data)
+
+    kept = size
+
+    def append(self, buffers: Sequence[bytes]) -> None:
+        """Append bytes."""
+        for buffer in buffers:
+            self._data += buffer
+
+    def publish(self) -> None:
+        """Make it an object."""
+        with self._storage.create(self._uri) as file:
+            file.write(self._data)
+        self.discard()
+
+    def discard(self) -> None:
+        """Forget it."""
+        self._storage.growing.pop(self.token, None)
+
+    def close(self) -> None:
+        """Leave it."""
+
 
 class SerialEngine:
     """Applies the function here and now, one item after the other."""
 
-    def map(self, fn: Callable[[T], R], items: Iterable[T]) -> Iterator[Outcome[T, R]]:
+    def map(
+        self,
+        fn: Callable[[T], R],
+        items: Iterable[T],
+        *,
+        batch: int | None = None,  # noqa: ARG002 - the port's
+    ) -> Iterator[Outcome[T, R]]:
         """Yield one outcome per item; whatever `fn` raises becomes the item's error."""
         for item in items:
             try:

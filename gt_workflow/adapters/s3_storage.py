@@ -10,21 +10,25 @@ from __future__ import annotations
 
 import io
 import tempfile
-from collections.abc import Iterator
+from collections import deque
+from collections.abc import Iterable, Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import closing, contextmanager
 from typing import Any, BinaryIO
 
 from gt_workflow.adapters.files import content_type
 from gt_workflow.adapters.folder.keys import split_uri
+from gt_workflow.adapters.s3_growing import PART_BYTES, S3Growing
 from gt_workflow.adapters.whole_answers import demand_whole
 from gt_workflow.errors import ObjectNotFoundError, StorageError
 from gt_workflow.object_store import DEFAULT_TYPE
-from gt_workflow.ports import Stat
+from gt_workflow.ports import Outcome, Stat
 
 _FIRST_BLOCK = 256 * 1024
 _MAX_BLOCK = 8 * 1024 * 1024
 _MULTIPART_BYTES = 8 * 1024 * 1024
 _ATTEMPTS = 5  # at one block whose body does not come whole
+_AHEAD = 8  # requests under way while many objects are read: a request waits longer than it works
 _MISSING = frozenset({"NoSuchKey", "NoSuchBucket", "NotFound", "404"})
 _REASONS = {
     "NoSuchBucket": "there is no such bucket",
@@ -43,10 +47,11 @@ _REASONS = {
 class S3Storage:
     """Objects in S3, or in whatever speaks its protocol."""
 
-    def __init__(self, client: Any) -> None:
-        """Use a boto3 S3 client; it may be shared by threads."""
+    def __init__(self, client: Any, *, part: int = PART_BYTES) -> None:
+        """Use a boto3 S3 client; it may be shared by threads. `part` is what `grow` sends."""
         demand_whole(client)
         self._client = client
+        self._part = part
 
     def open(self, uri: str) -> BinaryIO:
         """Open an object for reading; its first block is fetched at once."""
@@ -97,6 +102,37 @@ class S3Storage:
         bucket, key = split_uri(uri)
         with translated(uri):
             self._client.delete_object(Bucket=bucket, Key=key)
+
+    def read_all(self, uris: Iterable[str], *, limit: int) -> Iterator[Outcome[str, bytes]]:
+        """Fetch objects with one request each, a few at a time."""
+        source = iter(uris)
+        under_way: deque[Future[Outcome[str, bytes]]] = deque()
+        with ThreadPoolExecutor(_AHEAD) as pool:
+            try:
+                for uri in source:
+                    under_way.append(pool.submit(self._fetched, uri, limit))
+                    if len(under_way) > _AHEAD:
+                        yield under_way.popleft().result()
+                while under_way:
+                    yield under_way.popleft().result()
+            finally:
+                pool.shutdown(cancel_futures=True)
+
+    def grow(self, uri: str, *, token: str = "", size: int = 0) -> S3Growing:
+        """Grow an object by a multipart upload, or go on with one."""
+        return S3Growing(
+            self._client, uri, token=token, size=size, part=self._part, translated=translated
+        )
+
+    def _fetched(self, uri: str, limit: int) -> Outcome[str, bytes]:
+        """Fetch the first `limit` bytes of an object, which may be all of it."""
+        try:
+            bucket, key = split_uri(uri)
+            with translated(uri):
+                _, data = _whole(self._client, limit, Bucket=bucket, Key=key)
+        except StorageError as error:
+            return Outcome(item=uri, error=error)
+        return Outcome(item=uri, value=data)
 
 
 class _Reader(io.RawIOBase):
@@ -153,7 +189,13 @@ class _Reader(io.RawIOBase):
         guard = {} if self._etag is None else {"IfMatch": self._etag}
         with translated(self._uri):
             try:
-                answer, self._block = self._whole(f"bytes={self._position}-{end}", guard)
+                answer, self._block = _whole(
+                    self._client,
+                    Bucket=self._bucket,
+                    Key=self._key,
+                    Range=f"bytes={self._position}-{end}",
+                    **guard,
+                )
             except self._client.exceptions.ClientError as error:
                 if error.response["Error"]["Code"] not in {"InvalidRange", "416"}:
                     raise
@@ -168,27 +210,28 @@ class _Reader(io.RawIOBase):
         self._etag = answer["ETag"]
         self._size = int(answer["ContentRange"].rpartition("/")[2])
 
-    def _whole(self, span: str, guard: dict[str, str]) -> tuple[dict[str, Any], bytes]:
-        """Fetch a range with its body; one that is cut off or stalls is asked for again at once.
 
-        The call itself has been tried, with pauses, by botocore; so has the request that follows.
-        """
-        from botocore.exceptions import HTTPClientError, IncompleteReadError
+def _whole(client: Any, limit: int | None = None, /, **call: Any) -> tuple[dict[str, Any], bytes]:
+    """Get an object with its body; one that is cut off or stalls is asked for again at once.
 
-        attempts = 0
-        while True:
-            answer = self._client.get_object(
-                Bucket=self._bucket, Key=self._key, Range=span, **guard
-            )
-            attempts += 1
-            try:
-                # Not `with body`: that hands out the raw stream, which checks no length and no
-                # digest.
-                with closing(answer["Body"]) as body:
-                    return answer, body.read()
-            except (HTTPClientError, IncompleteReadError):
-                if attempts == _ATTEMPTS:
-                    raise
+    The call itself has been tried, with pauses, by botocore; so has the request that follows.
+    No more than `limit` bytes of the body are read.
+    """
+    from botocore.exceptions import HTTPClientError, IncompleteReadError
+
+    attempts = 0
+    while True:
+        answer = client.get_object(**call)
+        attempts += 1
+        more = limit is not None and answer["ContentLength"] > limit
+        try:
+            # Not `with body`: that hands out the raw stream, which checks no length and no
+            # digest.
+            with closing(answer["Body"]) as body:
+                return answer, body.read(limit) if more else body.read()
+        except (HTTPClientError, IncompleteReadError):
+            if attempts == _ATTEMPTS:
+                raise
 
 
 class _Kept(io.RawIOBase):

@@ -5,19 +5,21 @@ from __future__ import annotations
 import io
 import os
 import stat
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime
+from itertools import chain, groupby
 from pathlib import Path
 from typing import BinaryIO
 
+from gt_workflow.adapters.bulk import GrowingFile, read_each
 from gt_workflow.adapters.files import TEMPORARY, TemporaryFile, sync_folder, translated
 from gt_workflow.adapters.folder.keys import split_uri, uri_of
 from gt_workflow.adapters.folder.objects import FolderObjects
 from gt_workflow.adapters.s3_storage import S3Storage
 from gt_workflow.errors import ObjectNotFoundError, StorageError
 from gt_workflow.object_store import RefusedError
-from gt_workflow.ports import Stat, Storage
+from gt_workflow.ports import Growing, Outcome, Stat, Storage
 
 __all__ = ["FolderStorage", "LocalFiles", "Router", "S3Storage"]
 
@@ -82,6 +84,34 @@ class FolderStorage:
         bucket, key = split_uri(uri)
         self.objects.delete(bucket, key)
 
+    def read_all(self, uris: Iterable[str], *, limit: int) -> Iterator[Outcome[str, bytes]]:
+        """Read one object after the other; a folder is looked into once."""
+        folders: dict[str, str] = {}
+
+        def path_of(uri: str) -> str:
+            prefix, _, name = uri.rpartition("/")
+            if (folder := folders.get(prefix)) is None:
+                found = self.objects.stat(*split_uri(uri)).path
+                folder = folders[prefix] = str(found.parent) if found.name == name else ""
+            if not folder:
+                raise ValueError  # a key that no plain file can have
+            return f"{folder}/{name}"
+
+        return read_each(uris, limit=limit, path_of=path_of, open_=self.open)
+
+    def grow(self, uri: str, *, token: str = "", size: int = 0) -> GrowingFile:
+        """Grow a file below `.gt/tmp`; its ETag is computed when somebody asks for it."""
+        bucket, key = split_uri(uri)
+        self.objects.ensure_bucket(bucket)
+        self.objects.writer(bucket, key).discard()  # refuses a key that could not be written
+
+        def publish(file: GrowingFile) -> None:
+            with self.objects.locked(bucket, key):
+                self.objects.index.forget(bucket, key)
+                self.objects.publish(file.path, bucket, key)
+
+        return GrowingFile(self.objects.own / "tmp", uri, publish, token, size)
+
 
 class LocalFiles:
     """Plain paths, absolute or from the current folder; links are followed, loops are not."""
@@ -96,23 +126,14 @@ class LocalFiles:
     @contextmanager
     def create(self, uri: str) -> Iterator[BinaryIO]:
         """Write a file beside its place and move it there at a clean exit."""
-        target = Path(uri)
-        with _files(uri):
-            if not target.name or uri.endswith("/") or target.is_dir():
-                raise StorageError("is a folder, not a file", uri=uri)
-            # Through a link, as any program writes: the link stays, its target changes.
-            target = target.resolve()
-            target.parent.mkdir(parents=True, exist_ok=True)
+        target = _target(uri)
         temporary = TemporaryFile(target.parent, uri)
         try:
             with io.BufferedWriter(_Sink(temporary), _BUFFER) as buffer:
                 yield buffer
             with _files(uri):
-                if target.exists():
-                    temporary.path.chmod(stat.S_IMODE(target.stat().st_mode))
                 temporary.sync()
-                temporary.path.replace(target)
-                sync_folder(target.parent)
+                _move(temporary.path, target)
         finally:
             temporary.discard()
 
@@ -140,6 +161,15 @@ class LocalFiles:
         with _files(uri):
             Path(uri).unlink(missing_ok=True)
 
+    def read_all(self, uris: Iterable[str], *, limit: int) -> Iterator[Outcome[str, bytes]]:
+        """Read one file after the other."""
+        return read_each(uris, limit=limit, path_of=str, open_=self.open)
+
+    def grow(self, uri: str, *, token: str = "", size: int = 0) -> GrowingFile:
+        """Grow a file beside its place."""
+        target = _target(uri)
+        return GrowingFile(target.parent, uri, lambda file: _move(file.path, target), token, size)
+
 
 class Router:
     """Sends `s3://` addresses to one storage and plain paths to another."""
@@ -150,8 +180,8 @@ class Router:
         self._local = local
 
     def _of(self, uri: str) -> Storage:
-        scheme, colon, _ = uri.partition("://")
-        if not colon:
+        scheme = _scheme(uri)
+        if not scheme:
             return self._local
         if scheme != "s3":
             raise RefusedError("InvalidURI", "is neither an s3:// address nor a path", uri=uri)
@@ -183,6 +213,27 @@ class Router:
         """Delete one object."""
         self._of(uri).delete(uri)
 
+    def read_all(self, uris: Iterable[str], *, limit: int) -> Iterator[Outcome[str, bytes]]:
+        """Read runs of addresses of one kind together."""
+        for _, run in groupby(uris, _scheme):
+            first = next(run)
+            try:
+                storage = self._of(first)
+            except RefusedError as error:
+                for uri in (first, *run):
+                    yield Outcome(item=uri, error=RefusedError(error.code, error.reason, uri=uri))
+                continue
+            yield from storage.read_all(chain((first,), run), limit=limit)
+
+    def grow(self, uri: str, *, token: str = "", size: int = 0) -> Growing:
+        """Begin an object, or go on with it."""
+        return self._of(uri).grow(uri, token=token, size=size)
+
+
+def _scheme(uri: str) -> str:
+    scheme, colon, _ = uri.partition("://")
+    return scheme if colon else ""
+
 
 class _Sink(io.RawIOBase):
     """Makes a writer a raw file, so that C code buffers small writes before they are hashed."""
@@ -198,6 +249,26 @@ class _Sink(io.RawIOBase):
 
     def tell(self) -> int:
         return self._writer.size
+
+
+def _target(uri: str) -> Path:
+    """Return the file that a path means, its folder made; StorageError for a folder."""
+    target = Path(uri)
+    with _files(uri):
+        if not target.name or uri.endswith("/") or target.is_dir():
+            raise StorageError("is a folder, not a file", uri=uri)
+        # Through a link, as any program writes: the link stays, its target changes.
+        target = target.resolve()
+        target.parent.mkdir(parents=True, exist_ok=True)
+    return target
+
+
+def _move(path: Path, target: Path) -> None:
+    """Put a finished file in its place, with the rights of the one that was there."""
+    if target.exists():
+        path.chmod(stat.S_IMODE(target.stat().st_mode))
+    path.replace(target)
+    sync_folder(target.parent)
 
 
 @contextmanager

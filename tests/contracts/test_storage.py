@@ -18,7 +18,8 @@ from moto import mock_aws
 from gt_workflow.adapters.memory import MemoryStorage
 from gt_workflow.adapters.storage import FolderStorage, LocalFiles, Router, S3Storage
 from gt_workflow.errors import ObjectNotFoundError, StorageError
-from gt_workflow.ports import Storage
+from gt_workflow.object_store import RefusedError
+from gt_workflow.ports import Growing, Storage
 
 KINDS = ["memory", "local", "folder", "served", "moto", "router"]
 counter = itertools.count()
@@ -52,10 +53,10 @@ def case(request, tmp_path: Path) -> Iterator[Case]:
         folder.objects.close()
     elif kind == "served":
         address, _ = request.getfixturevalue("object_server")
-        yield Case(kind, S3Storage(_client(bucket, endpoint_url=address)), base)
+        yield Case(kind, S3Storage(_client(bucket, endpoint_url=address), part=5 << 20), base)
     else:
         with mock_aws():
-            yield Case(kind, S3Storage(_client(bucket)), base)
+            yield Case(kind, S3Storage(_client(bucket), part=5 << 20), base)
 
 
 def _client(bucket: str, **options: Any) -> Any:
@@ -278,3 +279,107 @@ def test_an_address_that_names_no_bucket_is_refused(case: Case, uri: str):
 
 def _created(storage: Storage) -> Callable[[str], None]:
     return lambda uri: write(storage, uri, b"1")
+
+
+def grown(case: Case, *pieces: bytes, token: str = "", size: int = 0) -> Growing:
+    growing = case.storage.grow(case.base + "a/grown.rec", token=token, size=size)
+    for piece in pieces:
+        growing.append([piece[:7], b"", piece[7:]])
+    return growing
+
+
+MIB = 1 << 20
+
+
+@pytest.mark.parametrize("sizes", [(), (1,), (0,), (9, 3), (7 * MIB, 5 * MIB, 6 * MIB, 5)])
+def test_what_has_grown_appears_when_it_is_published(case: Case, sizes):
+    uri = case.base + "a/grown.rec"
+    write(case.storage, uri, b"before")
+    pieces = [bytes([65 + number]) * size for number, size in enumerate(sizes)]
+    growing = grown(case, *pieces)
+    assert growing.size == sum(sizes)
+    assert read(case.storage, uri) == b"before"
+    growing.publish()
+    growing.close()
+    assert read(case.storage, uri) == b"".join(pieces)
+    assert listed(case) == ["a/grown.rec"]
+
+
+@pytest.mark.parametrize("beyond", [0, 3, 6 * MIB])
+def test_a_later_run_goes_on_behind_what_was_kept(case: Case, beyond):
+    first = b"x" * (6 * MIB)
+    growing = grown(case, first, b"y" * beyond)
+    while growing.kept < len(first):
+        growing.append([])  # S3 sends in the background
+    note = growing.token, len(first)
+    growing.close()
+    assert listed(case) == []
+    again = grown(case, b"behind", token=note[0], size=note[1])
+    assert again.size == len(first) + 6
+    again.publish()
+    assert read(case.storage, case.base + "a/grown.rec") == first + b"behind"
+    late = grown(case, b"new", token=note[0], size=note[1])
+    assert late.size == 3  # that token is used up
+    late.discard()
+    assert read(case.storage, case.base + "a/grown.rec") == first + b"behind"
+
+
+@pytest.mark.parametrize("change", ["shorter", "discarded", "other"])
+def test_what_is_not_as_it_was_left_begins_anew(case: Case, change):
+    growing = grown(case, b"x" * (6 * MIB))
+    while not growing.kept:
+        growing.append([])
+    token, size = growing.token, growing.kept
+    if change == "discarded":
+        growing.discard()
+    growing.close()
+    if change == "shorter":
+        size += 1
+    if change == "other":
+        token = "../../etc/passwd"
+    again = grown(case, b"anew", token=token, size=size)
+    assert again.size == 4
+    again.publish()
+    assert read(case.storage, case.base + "a/grown.rec") == b"anew"
+
+
+def test_many_objects_are_read_in_order_and_each_has_its_own_outcome(case: Case):
+    data = {f"m/{number:02}": bytes([number]) * (number * 100) for number in range(30)}
+    for key, value in data.items():
+        write(case.storage, case.base + key, value)
+    keys = [*data, "m/none", "m", *reversed(data)]
+    found = list(case.storage.read_all((case.base + key for key in keys), limit=2000))
+    assert [outcome.item for outcome in found] == [case.base + key for key in keys]
+    for key, outcome in zip(keys, found, strict=True):
+        if key in data:
+            assert outcome.result() == data[key][:2000]
+        else:
+            assert isinstance(outcome.error, ObjectNotFoundError)
+
+
+def test_reading_many_can_be_left_early(case: Case):
+    for number in range(20):
+        write(case.storage, f"{case.base}{number:02}", b"1")
+    for _ in case.storage.read_all([f"{case.base}{n:02}" for n in range(20)], limit=9):
+        break
+    assert case.storage.exists(case.base + "19")
+
+
+@pytest.mark.parametrize("case", ["folder", "router"], indirect=True)
+def test_reading_many_follows_no_link_out_of_the_folder(case: Case, tmp_path: Path):
+    write(case.storage, case.base + "m/in", b"inside")
+    folder = tmp_path / case.base.removeprefix("s3://") / "m"
+    (folder / "link").symlink_to("/etc/passwd")
+    (folder / "away").symlink_to("/etc")
+    uris = [case.base + key for key in ("m/in", "m/link", "m/away/passwd", "m/..", "m/.")]
+    first, *others = case.storage.read_all(uris, limit=9)
+    assert first.result() == b"inside"
+    assert all(isinstance(other.error, ObjectNotFoundError) for other in others)
+
+
+def test_reading_many_tells_of_each_address_that_no_side_knows():
+    router = Router(s3=MemoryStorage({"s3://b/x": b"1"}), local=MemoryStorage())
+    found = list(router.read_all(["ftp://h/1", "ftp://h/2", "s3://b/x", "x"], limit=9))
+    assert [type(one.error) for one in found[:2]] == [RefusedError] * 2
+    assert found[2].result() == b"1"
+    assert isinstance(found[3].error, ObjectNotFoundError)
