@@ -103,6 +103,10 @@ class Growing(Protocol):
         """Append bytes; `kept` grows to an end of such a call."""
         ...
 
+    def seal(self) -> None:
+        """Say that nothing more will be appended, so that all of it may be kept."""
+        ...
+
     def publish(self) -> None:
         """Make it visible, whole, in place of what was there."""
         ...

@@ -20,12 +20,12 @@ from concurrent.futures import Future, ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
-from itertools import islice
+from itertools import chain, islice
 from multiprocessing import connection, resource_tracker
 from typing import Any, Generic, TypeVar
 
 from gt_workflow.errors import GtWorkflowError
-from gt_workflow.ports import Outcome
+from gt_workflow.ports import Engine, Outcome
 
 T = TypeVar("T")
 R = TypeVar("R")
@@ -52,7 +52,9 @@ class ProcessEngine:
         self._deaths = 0
         self._max_deaths = deaths
 
-    def map(self, fn: Callable[[T], R], items: Iterable[T]) -> Iterator[Outcome[T, R]]:
+    def map(
+        self, fn: Callable[[T], R], items: Iterable[T], *, batch: int | None = None
+    ) -> Iterator[Outcome[T, R]]:
         """Yield one outcome per item, in order; see `ports.Engine`."""
         code = pickle.dumps(fn)
         source = iter(items)
@@ -63,7 +65,7 @@ class ProcessEngine:
                 while stopped is None and len(window) < self._window:
                     taken: list[T] = []
                     try:
-                        taken.extend(islice(source, self._batch))
+                        taken.extend(islice(source, batch or self._batch))
                         if not taken:
                             stopped = StopIteration()
                     except Exception as error:  # noqa: BLE001 - raised below, behind what came before
@@ -74,8 +76,8 @@ class ProcessEngine:
                     break
                 yield from self._outcomes(code, window.popleft())
         finally:
-            for batch in window:
-                batch.future.cancel()
+            for waiting in window:
+                waiting.future.cancel()
         if stopped is not None and not isinstance(stopped, StopIteration):
             raise stopped
 
@@ -142,6 +144,33 @@ class ProcessEngine:
         if self._pool is None:
             self._pool = _new_pool(self._processes)
         return self._pool
+
+
+class GradualEngine:
+    """Works here as long as starting processes would take longer than the work, then in them."""
+
+    def __init__(self, processes: Engine | None, *, alone: int) -> None:
+        """Do the first `alone` items here, or all of them if there are no processes."""
+        self._processes = processes
+        self._alone = alone
+
+    def map(
+        self, fn: Callable[[T], R], items: Iterable[T], *, batch: int | None = None
+    ) -> Iterator[Outcome[T, R]]:
+        """Yield one outcome per item, in order."""
+        source = iter(items)
+        for item in source if self._processes is None else islice(source, self._alone):
+            try:
+                yield Outcome(item=item, value=fn(item))
+            except Exception as error:  # noqa: BLE001 - the caller decides, per item
+                yield Outcome(item=item, error=error)
+        if self._processes is not None and (more := next(source, None)) is not None:
+            yield from self._processes.map(fn, chain((more,), source), batch=batch)
+
+    def close(self) -> None:
+        """Release the processes."""
+        if self._processes is not None:
+            self._processes.close()
 
 
 @dataclass(frozen=True, slots=True)

@@ -105,6 +105,9 @@ class MemoryGrowing:
         for buffer in buffers:
             self._data += buffer
 
+    def seal(self) -> None:
+        """Nothing waits."""
+
     def publish(self) -> None:
         """Make it an object."""
         with self._storage.create(self._uri) as file:

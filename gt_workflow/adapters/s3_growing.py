@@ -73,6 +73,13 @@ class S3Growing:
         while self._sending and self._sending[0][0].done():
             self._take()
 
+    def seal(self) -> None:
+        """Send the last part; an object that would have no other is not worth an upload."""
+        if self._filled and self._upload:
+            self._send()
+        while self._sending and self._sending[0][0].done():
+            self._take()
+
     def publish(self) -> None:
         """Send the rest and complete the upload."""
         with self._translated(self._uri):
@@ -100,7 +107,7 @@ class S3Growing:
 
     def close(self) -> None:
         """Wait for what is under way and leave the upload; idempotent."""
-        self._pool.shutdown(cancel_futures=True)
+        self._pool.shutdown()
 
     def _number(self) -> int:
         return len(self._parts) + len(self._sending)

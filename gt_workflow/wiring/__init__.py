@@ -35,9 +35,13 @@ from gt_workflow.wiring.embedded import (
 )
 from gt_workflow.workflow.specify import Place
 
+# Requests to S3 cost processor time, files next to none: shards of files would be packed more
+# slowly by processes that have to send them back. A few of S3 are done before a pool would start.
+_SHARDS_ALONE = 4
+
 if TYPE_CHECKING:
     from gt_workflow.adapters.aws import GroundTruth
-    from gt_workflow.adapters.engine import ProcessEngine
+    from gt_workflow.adapters.engine import GradualEngine, ProcessEngine
     from gt_workflow.adapters.images import PillowImages
     from gt_workflow.adapters.simulated import Tally
     from gt_workflow.adapters.walk import LocalFolders
@@ -53,6 +57,7 @@ class Local:
     storage: Router
     clock: SystemClock
     engine: ProcessEngine
+    packing: GradualEngine  # for shards of images
     images: PillowImages
     folders: LocalFolders
     find_place: Callable[[], Place]
@@ -143,7 +148,7 @@ def local(settings: Settings, *, writes: bool = True) -> Iterator[Local]:
 
     Without `writes` a root folder that is no service's stays as it is, and is not made either.
     """
-    from gt_workflow.adapters.engine import ProcessEngine
+    from gt_workflow.adapters.engine import GradualEngine, ProcessEngine
     from gt_workflow.adapters.images import PillowImages
     from gt_workflow.adapters.walk import LocalFolders
 
@@ -160,16 +165,25 @@ def local(settings: Settings, *, writes: bool = True) -> Iterator[Local]:
             root = root_folder(store.root) if writes else Path(store.root).absolute()
             objects = FolderStorage(root) if writes else _readable(root, stack)
             find_place = partial(_place_here, store.region or REGION, base)
-        engine = stack.enter_context(closing(ProcessEngine(os.cpu_count() or 1)))
+        cores = _cores()
+        engine = stack.enter_context(closing(ProcessEngine(cores)))
+        packing = GradualEngine(engine if cores > 1 and root is None else None, alone=_SHARDS_ALONE)
         yield Local(
             root=root,
             storage=Router(s3=objects, local=LocalFiles()),
             clock=SystemClock(),
             engine=engine,
+            packing=packing,
             images=PillowImages(),
             folders=LocalFolders(),
             find_place=find_place,
         )
+
+
+def _cores() -> int:
+    """Count the cores that this process may use."""
+    usable = getattr(os, "sched_getaffinity", None)  # Linux alone knows
+    return len(usable(0)) if usable is not None else os.cpu_count() or 1
 
 
 @contextmanager

@@ -19,14 +19,16 @@ from gt_workflow.config import Form
 from gt_workflow.core.manifest import Record, attributes, read, split_lines
 from gt_workflow.core.split import SIDES
 from gt_workflow.errors import DataError
-from gt_workflow.ports import Progress, Storage
+from gt_workflow.ports import Engine, Progress, Storage
 from gt_workflow.workflow.channels import receipts
+from gt_workflow.workflow.channels.journal import Journal
+from gt_workflow.workflow.channels.outputs import Outputs
 from gt_workflow.workflow.channels.packing import STEP, MissingImageError, Packed, pack, refusal
 from gt_workflow.workflow.channels.plan import ConvertPlan, ConvertReceipt, ConvertSettings
 from gt_workflow.workflow.channels.report import Event, Spool, write_report
 from gt_workflow.workflow.channels.samples import Rules, Samples, snapshot
 from gt_workflow.workflow.channels.survey import side_of, survey
-from gt_workflow.workflow.channels.writers import open_writer
+from gt_workflow.workflow.channels.writers import Forms
 
 __all__ = [
     "ConvertPlan",
@@ -121,11 +123,17 @@ def examine(plan: ConvertPlan, *, storage: Storage, progress: Progress) -> tuple
     """Look at the head of every image that a run would read; name those that cannot be used."""
     with ExitStack() as temporary:
         samples = _collect(plan, storage, progress, temporary)
-        return tuple(pack(plan, samples, {}, storage=storage, progress=progress).refused)
+        return tuple(
+            pack(plan, samples, None, storage=storage, engine=None, progress=progress).refused
+        )
 
 
-def run(plan: ConvertPlan, *, storage: Storage, progress: Progress) -> ConvertReceipt:
-    """Write the channels that do not stand yet.
+def run(
+    plan: ConvertPlan, *, storage: Storage, progress: Progress, engine: Engine | None = None
+) -> ConvertReceipt:
+    """Write the channels that do not stand yet, in the engine's processes if there is one.
+
+    A run that was interrupted is gone on with at the shard where it stood.
 
     Raises DataError if the manifest has changed since it was planned, if an image cannot be used
     and lines are not to be skipped, or if a side has no image left: then no channel appears, and
@@ -152,28 +160,22 @@ def run(plan: ConvertPlan, *, storage: Storage, progress: Progress) -> ConvertRe
         samples = _collect(plan, storage, progress, temporary)
         for form in pending:
             receipts.begin(storage, out, form, plan.digest(form))
-        with ExitStack() as outputs:
-            writers = {
-                form: open_writer(
-                    form,
-                    out=out,
-                    storage=storage,
-                    stack=outputs,
-                    attribute=plan.attribute,
-                    classes=plan.classes,
-                )
-                for form in pending
-            }
-            packed = pack(plan, samples, writers, storage=storage, progress=progress)
+        forms = Forms(out, tuple(pending), plan.attribute, plan.classes)
+        journal = Journal(
+            storage,
+            receipts.notes_folder(out, pending[0]),
+            receipts.digest_of({form: plan.digest(form) for form in pending}),
+        )
+        with Outputs(forms, storage, journal) as outputs:
+            packed = pack(plan, samples, outputs, storage=storage, engine=engine, progress=progress)
             error = refusal(plan, packed)
             report = _report(plan, samples, packed, storage=storage, finished=error is None)
             if error is not None:
+                outputs.discard()
                 raise error
-        made = {
-            form: _receipt(plan, form, packed, writer.files) for form, writer in writers.items()
-        }
-        for form, writer in writers.items():
-            receipts.finish(storage, out, form, made[form], also=writer.written)
+        made = {form: _receipt(plan, form, packed, outputs.files) for form in pending}
+        for form in pending:
+            receipts.finish(storage, out, form, made[form], also=outputs.written)
     return ConvertReceipt(
         out=out,
         channels=tuple({**standing, **made}[form] for form in settings.forms),
@@ -261,6 +263,6 @@ def _receipt(
         "manifest_sha256": plan.manifest_sha256,
         "settings": plan.recorded_settings(),
         "warnings": list(packed.warnings(plan)),
-        "files": dict(files),
+        "files": {path: size for path, size in files.items() if path.startswith(f"{form}/")},
         "digest": plan.digest(form),
     }

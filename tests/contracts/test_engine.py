@@ -11,14 +11,16 @@ from collections.abc import Iterator
 
 import pytest
 
-from gt_workflow.adapters.engine import ProcessEngine, WorkerDiedError
+from gt_workflow.adapters.engine import GradualEngine, ProcessEngine, WorkerDiedError
 from gt_workflow.adapters.memory import SerialEngine
 from gt_workflow.errors import DataError, GtWorkflowError
 
 
-@pytest.fixture(scope="module", params=["serial", "processes"])
+@pytest.fixture(scope="module", params=["serial", "processes", "gradual"])
 def engine(request):
     made = SerialEngine() if request.param == "serial" else ProcessEngine(2, batch=3)
+    if request.param == "gradual":
+        made = GradualEngine(made, alone=2)
     yield made
     made.close()
 

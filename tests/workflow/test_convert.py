@@ -10,7 +10,8 @@ from dataclasses import replace
 import pytest
 from PIL import Image
 
-from gt_workflow.adapters.memory import MemoryStorage
+from gt_workflow.adapters.engine import GradualEngine, ProcessEngine
+from gt_workflow.adapters.memory import MemoryStorage, SerialEngine
 from gt_workflow.adapters.storage import FolderStorage, LocalFiles, Router
 from gt_workflow.core import recordio
 from gt_workflow.core.split import split
@@ -730,9 +731,9 @@ class Corrupting(MemoryStorage):
     ("name", "change", "reason"),
     [
         ("train.rec", lambda data: data[:-4], "were stored"),
-        ("train.rec", lambda data: b"\0" + data[1:], "no RecordIO frame begins here"),
+        ("train.rec", lambda data: b"\0" + data[1:], "not where the index has it"),
         ("train.idx", lambda data: data.replace(b"\t0\n", b"\t8\n"), "not where the index has it"),
-        ("train.rec", lambda data: one_frame(len(data)), "fewer records than the index has"),
+        ("train.rec", lambda data: one_frame(len(data)), "not where the index has it"),
     ],
 )
 def test_what_was_stored_is_read_back_before_it_is_called_done(name, change, reason):
@@ -751,3 +752,107 @@ def test_labels_of_people_and_of_machines_are_counted_apart():
     lines[0]["boxes-metadata"]["human-annotated"] = "no"
     found = plan(world(lines)).to_dict()["lines"]
     assert (found["labelled_by_people"], found["labelled_by_machine"]) == (5, 1)
+
+
+def packed_by(storage, engine):
+    planned = plan(storage, order="manifest")
+    return convert.run(planned, storage=storage, progress=quiet, engine=engine)
+
+
+class Stops(SerialEngine):
+    """Ends with an interrupt at the n-th item, as Ctrl-C would."""
+
+    def __init__(self, after):
+        self.after = after
+
+    def map(self, fn, items, *, batch=None):
+        for number, outcome in enumerate(super().map(fn, items, batch=batch)):
+            if number == self.after:
+                raise KeyboardInterrupt
+            yield outcome
+
+
+class Reads(MemoryStorage):
+    """Remembers which objects were opened."""
+
+    def open(self, uri):
+        self.opened = [*getattr(self, "opened", []), uri]
+        return super().open(uri)
+
+
+@pytest.mark.parametrize("after", [0, 1, 2])
+def test_an_interrupted_run_goes_on_at_the_shard_to_the_same_bytes(after):
+    whole = simple(100)
+    packed_by(whole, None)
+    storage = Reads(simple(100).objects)
+    with pytest.raises(KeyboardInterrupt):
+        packed_by(storage, Stops(after))
+    assert not [uri for uri in storage.objects if uri.endswith((".rec", "channel.json"))]
+    storage.opened = []
+    packed_by(storage, SerialEngine())
+    assert storage.objects == whole.objects
+    assert not storage.growing
+    again = [uri for uri in storage.opened if uri in refs(100)]
+    assert len(again) == len(set(again))
+    assert (len(again) < 100) == (after > 0)
+
+
+@pytest.mark.parametrize("change", ["salt", "lost", "damaged"])
+def test_what_an_interrupted_run_left_is_not_taken_for_another_ones(change):
+    storage = simple(100)
+    with pytest.raises(KeyboardInterrupt):
+        packed_by(storage, Stops(2))
+    notes = [uri for uri in storage.objects if "/unfinished/" in uri]
+    assert len(notes) > 1
+    if change == "salt":
+        storage.objects[MANIFEST] += b"\n"
+    elif change == "lost":
+        del storage.objects[notes[0]]
+    else:
+        storage.growing.clear()
+    packed_by(storage, None)
+    expected = world([], dict(simple(100).objects) | {MANIFEST: storage.objects[MANIFEST]})
+    packed_by(expected, None)
+    assert storage.objects == expected.objects
+    assert not storage.growing
+
+
+def test_a_refused_image_leaves_nothing_to_go_on_with():
+    storage = simple(100)
+    good = storage.objects[refs(100)[70]]
+    storage.objects[refs(100)[70]] = b""
+    with pytest.raises(DataError):
+        packed_by(storage, None)
+    assert not storage.growing
+    assert not [uri for uri in storage.objects if "/unfinished/" in uri]
+    storage.objects[refs(100)[70]] = good
+    packed_by(storage, None)
+    expected = simple(100)
+    packed_by(expected, None)
+    written = {
+        uri: data for uri, data in storage.objects.items() if not uri.endswith("report.json")
+    }
+    assert written == {uri: expected.objects[uri] for uri in written}
+
+
+def contents(storage):
+    stats = list(storage.list("s3://bucket/"))
+    return zip(stats, storage.read_all((one.uri for one in stats), limit=1 << 30), strict=True)
+
+
+def test_processes_write_the_bytes_that_one_process_writes(tmp_path):
+    alone, several = (FolderStorage(tmp_path / name) for name in ("alone", "several"))
+    for storage in (alone, several):
+        for uri, data in simple(100).objects.items():
+            with storage.create(uri) as file:
+                file.write(data)
+    packed_by(alone, None)
+    with closing(ProcessEngine(2)) as engine:
+        packed_by(several, GradualEngine(engine, alone=2))
+    found = [
+        {uri.uri: outcome.result() for uri, outcome in contents(storage)}
+        for storage in (alone, several)
+    ]
+    assert found[0] == found[1]
+    for storage in (alone, several):
+        storage.objects.close()

@@ -30,6 +30,9 @@ LARGEST = recordio.LIMIT - (1 << 20)
 _WHOLE = 1 << 19  # bytes that hold most images, and that reading the others begins with
 _CHUNK = 8 << 20
 
+SUFFIXES = {"jpeg": ".jpg", "png": ".png"}
+"""The endings a channel wants, with their dots."""
+
 LONGEST_SIDE = 1 << 20
 """Pixels; OpenCV, with which MXNet decodes, refuses more."""
 
@@ -47,7 +50,7 @@ class Raster:
     @property
     def suffix(self) -> str:
         """The ending a channel wants, with its dot."""
-        return ".jpg" if self.format == "jpeg" else ".png"
+        return SUFFIXES[self.format]
 
     @property
     def content_type(self) -> str:

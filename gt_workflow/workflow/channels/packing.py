@@ -1,24 +1,26 @@
-"""Every image is read, checked against its label and handed to the writers, in order."""
+"""Every image is read, checked against its label and handed to the outputs, in order."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, replace
 
-from gt_workflow.config import Form
+import msgspec
+
 from gt_workflow.core.split import SIDES, Side
-from gt_workflow.errors import DataError, ObjectNotFoundError
-from gt_workflow.object_store import RefusedError
-from gt_workflow.ports import Progress, Storage
-from gt_workflow.workflow.channels.images import RasterError, check, load
+from gt_workflow.errors import DataError
+from gt_workflow.ports import Engine, Progress, Storage
+from gt_workflow.workflow.channels.outputs import Outputs
 from gt_workflow.workflow.channels.plan import ConvertPlan
 from gt_workflow.workflow.channels.report import Event
 from gt_workflow.workflow.channels.samples import Samples
+from gt_workflow.workflow.channels.shards import Done, Feed, PackShard, Shard
+from gt_workflow.workflow.channels.shards import Packed as PackedShard
 from gt_workflow.workflow.channels.survey import SideCounts
-from gt_workflow.workflow.channels.writers import Writer
+from gt_workflow.workflow.channels.writers import Forms, Sample
 
 STEP = 100
-"""Images between two calls of progress."""
+"""Lines between two calls of progress."""
 
 
 @dataclass(slots=True)
@@ -34,6 +36,16 @@ class Packed:
     refused: list[Event] = field(default_factory=list)
     content_types: set[str] = field(default_factory=set)
     local: int = 0
+
+    def add(self, sample: Sample, done: Done, names: Mapping[int, str]) -> None:
+        """Count what became of a sample."""
+        if done.event is not None:
+            self.refused.append(done.event)
+            return
+        self.sides[sample.side].add([names[class_id] for class_id, *_ in sample.objects])
+        if sample.objects:
+            self.content_types.add(f"image/{done.format}")
+            self.local += not sample.source_ref.startswith("s3://")
 
     def warnings(self, plan: ConvertPlan) -> tuple[str, ...]:
         """Say what is likely to hurt, by what the channels hold instead of what was planned."""
@@ -51,58 +63,60 @@ class Packed:
 def pack(
     plan: ConvertPlan,
     samples: Samples,
-    writers: Mapping[Form, Writer],
+    outputs: Outputs | None,
     *,
     storage: Storage,
+    engine: Engine | None,
     progress: Progress,
 ) -> Packed:
-    """Read and check every image, hand it to the writers.
+    """Read and check every image, and hand what it becomes to the outputs, if there are any.
 
-    Once an image has been refused that must not be, the others are only checked, so that the
-    report names all of them at once.
+    Without an engine all is done here. Once an image has been refused that must not be, the others
+    are only checked, so that the report names all of them at once.
     """
     settings, packed = plan.settings, Packed()
     names = {entry.class_id: entry.name for entry in plan.classes}
-    whole = any(writer.needs_whole_images for writer in writers.values())
-    writing = True
-    for number, sample in enumerate(samples):
-        if number % STEP == 0:
-            progress("converting", number, len(samples))
-        try:
-            image, raster = load(storage, sample.source_ref, whole=whole)
-            check(
-                raster,
-                width=sample.width,
-                height=sample.height,
-                any_mode=settings.other_modes == "pass",
-            )
-        except (ObjectNotFoundError, RasterError, RefusedError) as error:
-            missing = isinstance(error, ObjectNotFoundError)
-            event = Event(
-                line=sample.line,
-                what="image missing" if missing else "image unusable",
-                source_ref=sample.source_ref,
-                why=None if missing else _why(error),
-            )
-            packed.refused.append(event)
-            writing = writing and settings.on_bad_line == "skip"
-            continue
-        if not writing:
-            continue
-        packed.sides[sample.side].add([names[class_id] for class_id, *_ in sample.objects])
-        if sample.objects:
-            packed.content_types.add(raster.content_type)
-            packed.local += not sample.source_ref.startswith("s3://")
-        for writer in writers.values():
-            writer.add(sample, image, raster)
-    progress("converting", len(samples), len(samples))
+    patient = settings.on_bad_line == "skip"
+    through = 0 if outputs is None else _replay(outputs, samples, packed, names)
+    feed = Feed(samples.encoded(through), first=through)
+    feed.write = outputs is not None
+    forms = Forms("", (), plan.attribute, plan.classes) if outputs is None else outputs.forms
+    work = PackShard(storage, forms, any_mode=settings.other_modes == "pass")
+    progress("converting", through, len(samples))
+    for shard, result in _mapped(work, feed, engine):
+        feed.learn(result)
+        for sample, done in zip(shard.samples, result.done, strict=True):
+            packed.add(sample, done, names)
+        feed.write = feed.write and (patient or not packed.refused)
+        if outputs is not None and feed.write and shard.write:
+            outputs.add(shard, result)
+        through += len(result.done)
+        progress("converting", through, len(samples))
     packed.refused.sort(key=lambda event: event.line or 0)
     return packed
 
 
-def _why(error: RasterError | RefusedError | ObjectNotFoundError) -> str:
-    """Return the reason alone; the address is told beside it."""
-    return str(error) if isinstance(error, RasterError) else error.reason
+def _replay(outputs: Outputs, samples: Samples, packed: Packed, names: Mapping[int, str]) -> int:
+    """Take over what an earlier run did; return how many samples that were."""
+    decode = msgspec.msgpack.Decoder(Sample).decode
+    count = 0
+    for done, (_, encoded) in zip(outputs.journal.replay(), samples.encoded(), strict=False):
+        sample = decode(encoded)
+        packed.add(sample, done, names)
+        outputs.again(sample, done)
+        count += 1
+    return count
+
+
+def _mapped(
+    work: PackShard, feed: Feed, engine: Engine | None
+) -> Iterator[tuple[Shard, PackedShard]]:
+    if engine is None:
+        for shard in feed:
+            yield shard, work(shard)
+        return
+    for outcome in engine.map(work, feed, batch=1):
+        yield outcome.item, outcome.result()
 
 
 class MissingImageError(DataError):

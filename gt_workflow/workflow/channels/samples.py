@@ -1,8 +1,9 @@
 """From the manifest to samples in the channel's order, and a note of each line that gave none.
 
 Samples wait in a temporary file, so that memory holds sixteen bytes and a name per image, however
-many boxes there are. The order is shuffled by a hash of the image's address: MXNet shuffles only
-within what it has read ahead, and manifests come sorted by whoever named the photographs.
+many boxes there are. The sides come one after the other, each shuffled by a hash of the
+image's address: MXNet shuffles only within what it has read ahead, and manifests come sorted by
+whoever named the photographs.
 """
 
 from __future__ import annotations
@@ -18,7 +19,7 @@ from typing import BinaryIO, Literal, cast
 import msgspec
 
 from gt_workflow.core.manifest import Record
-from gt_workflow.core.split import Side
+from gt_workflow.core.split import SIDES, Side
 from gt_workflow.errors import DataError
 from gt_workflow.ports import Storage
 from gt_workflow.workflow.channels.labels import ChannelClass, Judged, judge
@@ -63,6 +64,7 @@ class Samples:
         """Use three empty spools."""
         self._samples = samples
         self._keys = array("Q")
+        self._sides = bytearray()
         self.events = events
         self.rejects = rejects
 
@@ -108,6 +110,7 @@ class Samples:
             )
             self._samples.append(msgspec.msgpack.encode(sample))
             self._keys.append(self._key(sample, rules))
+            self._sides.append(SIDES.index(side))
 
     def _key(self, sample: Sample, rules: Rules) -> int:
         if rules.order == "manifest":
@@ -135,7 +138,8 @@ class Samples:
     def __len__(self) -> int:
         return len(self._samples)
 
-    def __iter__(self) -> Iterator[Sample]:
-        decode = msgspec.msgpack.Decoder(Sample).decode
-        for index in sorted(range(len(self._keys)), key=self._keys.__getitem__):
-            yield decode(self._samples[index])
+    def encoded(self, start: int = 0) -> Iterator[tuple[Side, bytes]]:
+        """Yield samples as MessagePack with their side: all of train, then all of validation."""
+        order = sorted(range(len(self._keys)), key=self._keys.__getitem__)
+        for index in sorted(order, key=self._sides.__getitem__)[start:]:
+            yield SIDES[self._sides[index]], self._samples[index]

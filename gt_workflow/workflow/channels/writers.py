@@ -1,4 +1,4 @@
-"""The three forms a channel is written in; each takes one image at a time.
+"""The three forms a channel is written in: which files, and what one image is in each of them.
 
     recordio   recordio/train/train.rec, recordio/validation/validation.rec, each alone in its
                folder; recordio/index/*.idx and *.lst, outside what a channel's prefix matches
@@ -13,9 +13,9 @@ as documented there; RecordIO keeps fractions.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from contextlib import ExitStack
-from typing import Any, BinaryIO, Protocol
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any
 
 import msgspec
 
@@ -24,8 +24,6 @@ from gt_workflow.core import recordio
 from gt_workflow.core.boxes import Box
 from gt_workflow.core.manifest import with_members
 from gt_workflow.core.split import SIDES, Side
-from gt_workflow.ports import Storage
-from gt_workflow.workflow.channels.images import Raster
 from gt_workflow.workflow.channels.labels import ChannelClass, whole_pixels
 
 
@@ -50,141 +48,84 @@ class Sample(msgspec.Struct, frozen=True, array_like=True):
         return [(class_id, Box(*edges)) for class_id, *edges in self.objects]
 
 
-class Writer(Protocol):
-    """Writes one form.
+@dataclass(frozen=True, slots=True)
+class Forms:
+    """The forms that a run writes, and where each image goes in them; can be pickled."""
 
-    `files` are the form's files that any number of images share, path under OUT and size;
-    `written` the paths of those that hold one image each.
-    """
+    out: str
+    forms: tuple[Form, ...]
+    attribute: str
+    classes: tuple[ChannelClass, ...]
 
-    needs_whole_images: bool
-    files: dict[str, int]
-    written: set[str]
+    @property
+    def needs_whole_images(self) -> bool:
+        """A manifest's images stay where they are."""
+        return "recordio" in self.forms or "image" in self.forms
 
-    def add(self, sample: Sample, image: bytes, raster: Raster) -> None:
-        """Write one image; called in the channel's order."""
-        ...
+    def texts(self, form: Form) -> tuple[str, ...]:
+        """Name the form's files of lines, as paths under OUT."""
+        if form == "recordio":
+            return tuple(index(side, kind) for side in SIDES for kind in ("idx", "lst"))
+        if form == "image":
+            return ("image/files.jsonl",)
+        return tuple(f"manifest/{side}.manifest" for side in SIDES)
+
+    def label(self, sample: Sample) -> tuple[float, ...] | None:
+        """Build the label of the sample's record, if records are written."""
+        if "recordio" not in self.forms:
+            return None
+        return recordio.detection_label(sample.width, sample.height, sample.boxes())
+
+    def lines(
+        self, sample: Sample, suffix: str, label: tuple[float, ...] | None
+    ) -> Iterator[tuple[str, bytes]]:
+        """Yield the lines that tell of an image, with the path of their file.
+
+        The line of the `.idx` is not among them: it takes the record's place in the file.
+        """
+        name = f"{sample.side}/{sample.stem}{suffix}"
+        if label is not None:
+            yield index(sample.side, "lst"), recordio.list_line(sample.line - 1, label, name)
+        if not sample.objects:
+            return  # images without boxes are for RecordIO alone
+        if "image" in self.forms:
+            entry = {"line": sample.line, "source-ref": sample.source_ref, "file": name}
+            yield "image/files.jsonl", msgspec.json.encode(entry) + b"\n"
+        if "manifest" in self.forms:
+            names = {entry.class_id: entry.name for entry in self.classes}
+            line = channel_line(sample, attribute=self.attribute, names=names)
+            yield f"manifest/{sample.side}.manifest", line + b"\n"
+
+    def paths(self, sample: Sample, suffix: str) -> tuple[str, ...]:
+        """Name the files under OUT that this image has for itself: its own, and its boxes'."""
+        if "image" not in self.forms or not sample.objects:
+            return ()
+        side, stem = sample.side, sample.stem
+        return f"image/{side}/{stem}{suffix}", f"image/{side}_annotation/{stem}.json"
+
+    def files(self, sample: Sample, suffix: str, image: bytes) -> Iterator[tuple[str, bytes]]:
+        """Yield the files that `paths` names, as addresses, with what is in them."""
+        paths = self.paths(sample, suffix)
+        if not paths:
+            return
+        annotation = {
+            "file": f"{sample.stem}{suffix}",
+            "image_size": [{"width": sample.width, "height": sample.height, "depth": 3}],
+            "annotations": _annotations(sample),
+            "categories": [{"class_id": one.class_id, "name": one.name} for one in self.classes],
+        }
+        for path, data in zip(paths, (image, msgspec.json.encode(annotation)), strict=True):
+            yield f"{self.out}/{path}", data
 
 
-class RecordIOWriter:
-    """Two `.rec` files with their indexes and lists."""
-
-    needs_whole_images: bool = True
-
-    def __init__(self, out: str, storage: Storage, stack: ExitStack) -> None:
-        """Open the files; they appear when the stack closes without an error."""
-        self.files: dict[str, int] = {}
-        self.written: set[str] = set()
-        self._outputs: dict[str, BinaryIO] = {}
-        for side in SIDES:
-            for path in (_rec(side), _index(side, "idx"), _index(side, "lst")):
-                self.files[path] = 0
-                self._outputs[path] = stack.enter_context(storage.create(f"{out}/{path}"))
-
-    def add(self, sample: Sample, image: bytes, raster: Raster) -> None:
-        """Append a record; its id is the line's number from 0, as Ground Truth counts."""
-        side, number = sample.side, sample.line - 1
-        label = recordio.detection_label(sample.width, sample.height, sample.boxes())
-        buffers = recordio.record(number, label, image)
-        offset = self.files[_rec(side)]
-        self._outputs[_rec(side)].writelines(buffers)
-        self.files[_rec(side)] = offset + sum(map(len, buffers))
-        self._append(_index(side, "idx"), recordio.index_line(number, offset))
-        path = f"{side}/{sample.stem}{raster.suffix}"
-        self._append(_index(side, "lst"), recordio.list_line(number, label, path))
-
-    def _append(self, path: str, data: bytes) -> None:
-        self._outputs[path].write(data)
-        self.files[path] += len(data)
-
-
-def _rec(side: Side) -> str:
+def rec(side: Side) -> str:
+    """Name a side's records, alone in their folder, as a path under OUT."""
     return f"recordio/{side}/{side}.rec"
 
 
-def _index(side: Side, suffix: str) -> str:
-    return f"recordio/index/{side}.{suffix}"
-
-
-class ImageWriter:
-    """Four folders of images and JSON; images without boxes are not for them."""
-
-    needs_whole_images: bool = True
-
-    def __init__(
-        self, out: str, storage: Storage, stack: ExitStack, *, classes: Sequence[ChannelClass]
-    ) -> None:
-        """Open the list of files; images appear one by one."""
-        self._out = out
-        self._storage = storage
-        self._list = stack.enter_context(storage.create(f"{out}/image/files.jsonl"))
-        self.files = {"image/files.jsonl": 0}
-        self.written: set[str] = set()
-        self._categories = [{"class_id": entry.class_id, "name": entry.name} for entry in classes]
-
-    def add(self, sample: Sample, image: bytes, raster: Raster) -> None:
-        """Write an image and its annotations."""
-        if not sample.objects:
-            return
-        name = f"{sample.stem}{raster.suffix}"
-        annotation = {
-            "file": name,
-            "image_size": [{"width": sample.width, "height": sample.height, "depth": 3}],
-            "annotations": _annotations(sample),
-            "categories": self._categories,
-        }
-        self._put(f"image/{sample.side}/{name}", image)
-        self._put(
-            f"image/{sample.side}_annotation/{sample.stem}.json", msgspec.json.encode(annotation)
-        )
-        entry = {
-            "line": sample.line,
-            "source-ref": sample.source_ref,
-            "file": f"{sample.side}/{name}",
-        }
-        line = msgspec.json.encode(entry) + b"\n"
-        self._list.write(line)
-        self.files["image/files.jsonl"] += len(line)
-
-    def _put(self, path: str, data: bytes) -> None:
-        with self._storage.create(f"{self._out}/{path}") as file:
-            file.write(data)
-        self.written.add(path)
-
-
-class ManifestWriter:
-    """Two augmented manifests; every line has the image and a label with boxes."""
-
-    needs_whole_images: bool = False
-
-    def __init__(
-        self,
-        out: str,
-        storage: Storage,
-        stack: ExitStack,
-        *,
-        attribute: str,
-        classes: Sequence[ChannelClass],
-    ) -> None:
-        """Open the files; they appear when the stack closes without an error."""
-        self._attribute = attribute
-        self._names = {entry.class_id: entry.name for entry in classes}
-        self.files: dict[str, int] = {}
-        self.written: set[str] = set()
-        self._outputs: dict[str, BinaryIO] = {}
-        for side in SIDES:
-            path = f"manifest/{side}.manifest"
-            self.files[path] = 0
-            self._outputs[path] = stack.enter_context(storage.create(f"{out}/{path}"))
-
-    def add(self, sample: Sample, image: bytes, raster: Raster) -> None:  # noqa: ARG002 - the form
-        """Write the line with the channel's class ids; every other member stays as it is."""
-        if not sample.objects:
-            return
-        line = channel_line(sample, attribute=self._attribute, names=self._names) + b"\n"
-        path = f"manifest/{sample.side}.manifest"
-        self._outputs[path].write(line)
-        self.files[path] += len(line)
+def index(side: Side, kind: str) -> str:
+    """Name a side's `idx` or `lst`."""
+    return f"recordio/index/{side}.{kind}"
 
 
 def _annotations(sample: Sample) -> list[dict[str, int]]:
@@ -215,20 +156,3 @@ def channel_line(sample: Sample, *, attribute: str, names: Mapping[int, str]) ->
         "annotations": _annotations(sample),
     }
     return with_members(sample.raw, {attribute: value, f"{attribute}-metadata": metadata})
-
-
-def open_writer(
-    form: Form,
-    *,
-    out: str,
-    storage: Storage,
-    stack: ExitStack,
-    attribute: str,
-    classes: Sequence[ChannelClass],
-) -> Writer:
-    """Open the writer of a form; see the module for what it writes where."""
-    if form == "recordio":
-        return RecordIOWriter(out, storage, stack)
-    if form == "image":
-        return ImageWriter(out, storage, stack, classes=classes)
-    return ManifestWriter(out, storage, stack, attribute=attribute, classes=classes)
