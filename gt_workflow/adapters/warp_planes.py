@@ -8,18 +8,16 @@ samples between the old ones, and they are interpolated there.
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Sequence
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
 import cv2
 import numpy as np
 
-from gt_workflow.adapters.warp_turbo import FACTORS, GRAY
+from gt_workflow.adapters.warp_jpeg import Factors, Picture
 from gt_workflow.core.variants import Geometry, Recipe
 
 if TYPE_CHECKING:
-    from gt_workflow.adapters.warp_turbo import Plane
+    from gt_workflow.adapters.warp_jpeg import Plane
 
 # Parallel work is for processes: OpenCV's own threads would only get in their way.
 cv2.setNumThreads(1)
@@ -38,41 +36,27 @@ _MOVES: Final[dict[tuple[float, ...], Any]] = {
 }
 
 
-@dataclass(frozen=True, slots=True)
-class Picture:
-    """Decoded planes of a raster; `sampling` is TJSAMP."""
-
-    planes: Sequence[Plane]
-    width: int
-    height: int
-    sampling: int
-
-
 def vary(
-    picture: Picture, recipe: Recipe, *, sampling: int, fill: tuple[int, int, int]
-) -> list[Plane]:
-    """Return the planes of a variant, with this chroma subsampling; `fill` is RGB."""
-    if picture.sampling == GRAY:
-        sampling = GRAY
-    grounds = _ycc(fill)
+    picture: Picture, recipe: Recipe, *, factors: Factors, fill: tuple[int, int, int]
+) -> Picture:
+    """Return a variant with this chroma subsampling; `fill` is RGB."""
+    to, grounds = recipe.geometry, _ycc(fill)
     made = []
     for index, plane in enumerate(picture.planes):
         chroma = index > 0
-        source = FACTORS[picture.sampling] if chroma else (1, 1)
-        target = FACTORS[sampling] if chroma else (1, 1)
-        seen = plane if chroma else plane[: picture.height, : picture.width]
+        source = picture.factors if chroma else (1, 1)
+        target = factors if chroma else (1, 1)
         whole = picture.width % source[0] == 0 and picture.height % source[1] == 0
-        moved = _moved(seen, recipe.geometry, source, target, whole=whole, ground=grounds[index])
+        moved = _moved(plane, to, source, target, whole=whole, ground=grounds[index])
         made.append(_toned(moved, recipe, target, chroma=chroma))
-    made[0] = _padded(made[0], FACTORS[sampling])
-    return made
+    return Picture(made, to.width, to.height, factors)
 
 
 def _moved(
     plane: Plane,
     to: Geometry,
-    source: tuple[int, int],
-    target: tuple[int, int],
+    source: Factors,
+    target: Factors,
     *,
     whole: bool,
     ground: float,
@@ -101,7 +85,7 @@ def _moved(
     return np.asarray(cv2.warpAffine(plane, matrix, size, **how), np.uint8)
 
 
-def _settled(plane: Plane, to: Geometry, target: tuple[int, int], *, whole: bool) -> Plane:
+def _settled(plane: Plane, to: Geometry, target: Factors, *, whole: bool) -> Plane:
     """Put a mirrored plane's samples where they belong: half a sample on, if the size is odd."""
     across, down = (
         target[axis] == 2 and sum(signs) < 0 and size % 2 == 1
@@ -122,7 +106,7 @@ def _settled(plane: Plane, to: Geometry, target: tuple[int, int], *, whole: bool
     )
 
 
-def _between_centres(to: Geometry, source: tuple[int, int], target: tuple[int, int]) -> Any:
+def _between_centres(to: Geometry, source: Factors, target: Factors) -> Any:
     """Return the geometry for OpenCV: samples of a plane, counted at their middles."""
     (sx, sy), (tx, ty) = source, target
     a, b, d, e = to.a * sx / tx, to.b * sy / tx, to.d * sx / ty, to.e * sy / ty
@@ -133,7 +117,7 @@ def _between_centres(to: Geometry, source: tuple[int, int], target: tuple[int, i
     )
 
 
-def _toned(plane: Plane, recipe: Recipe, factors: tuple[int, int], *, chroma: bool) -> Plane:
+def _toned(plane: Plane, recipe: Recipe, factors: Factors, *, chroma: bool) -> Plane:
     if recipe.blur:
         across, down = recipe.blur / factors[0], recipe.blur / factors[1]
         plane = np.asarray(cv2.GaussianBlur(plane, (0, 0), across, sigmaY=down), np.uint8)
@@ -158,15 +142,6 @@ def _noise(recipe: Recipe, shape: tuple[int, ...]) -> Any:
 def noise_bytes(seed: int, count: int) -> bytes:
     """Return even bytes of chance."""
     return hashlib.shake_128(b"noise %d" % seed).digest(count)
-
-
-def _padded(luma: Plane, factors: tuple[int, int]) -> Plane:
-    """Repeat the last row and column until every chroma sample has all its luma samples."""
-    down, across = -luma.shape[0] % factors[1], -luma.shape[1] % factors[0]
-    if not (down or across):
-        return luma
-    padded = cv2.copyMakeBorder(luma, 0, down, 0, across, cv2.BORDER_REPLICATE)
-    return np.asarray(padded, np.uint8)
 
 
 def _ycc(rgb: tuple[int, int, int]) -> tuple[float, float, float]:

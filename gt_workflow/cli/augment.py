@@ -9,7 +9,8 @@ from pathlib import Path
 from typing import Any
 
 from gt_workflow import wiring
-from gt_workflow.adapters.warp import Warp, fast_path
+from gt_workflow.adapters import warp_lossless
+from gt_workflow.adapters.warp import Warp
 from gt_workflow.cli import show
 from gt_workflow.config import Settings
 from gt_workflow.core.boxes import Box
@@ -64,8 +65,8 @@ def augment(
         if dry_run:
             show.data(show.hyphened(planned.to_dict()))
             return
-        if missing := fast_path():
-            show.note(f"{missing} not found: Pillow makes the variants, two to four times slower")
+        if chosen.look.lossless:
+            warp_lossless.require()
         began = time.monotonic()
         receipt = stage.run(
             planned,
