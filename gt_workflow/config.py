@@ -23,6 +23,7 @@ CHOICES: Mapping[str, tuple[str, ...]] = {
     "duplicates": ("keep", "drop"),
     "workers.kind": ("people", "simulated"),
     "channels.forms": FORMS,
+    "augment.box-fit": ("rectangle", "ellipse"),
 }
 
 # Settings that are lists; in the environment and on the command line they are written with commas.
@@ -36,6 +37,7 @@ LISTS = frozenset(
         "auto-label.security-groups",
         "cost.tiers",
         "channels.forms",
+        "augment.variants",
         "training.hyperparameters",
         "training.subnets",
         "training.security-groups",
@@ -150,6 +152,22 @@ class Channels(_Section, frozen=True):
     out: str = ""  # a folder or s3:// prefix; empty: beside the job, in the bucket
 
 
+class Augment(_Section, frozen=True):
+    """Variants of labelled photographs, made on the train side between labels and channels."""
+
+    variants: tuple[str, ...] = ()  # empty: none; the command `augment` makes seed-ten then
+    per_image: int = 0  # so many of them for each image, by chance; 0: all
+    seed: int = 0
+    expand: bool = False  # turned frames grow
+    fill: str = "000000"  # RRGGBB of what a turn leaves open
+    box_fit: Literal["rectangle", "ellipse"] = "rectangle"
+    min_visible: float = 0.3  # share of a box that is still in the frame
+    min_side: float = 1.0  # pixels
+    quality: int = 0  # of JPEGs; 0: the source's
+    chroma: str = ""  # 4:4:4, 4:2:2 or 4:2:0; empty: the source's
+    lossless: bool = False  # flips, right angles and crops, where the blocks allow it
+
+
 class Settings(_Section, frozen=True):
     """All settings of one launch."""
 
@@ -162,6 +180,7 @@ class Settings(_Section, frozen=True):
     store: StoreSection = msgspec.field(default_factory=StoreSection)
     workers: Workers = msgspec.field(default_factory=Workers)
     channels: Channels = msgspec.field(default_factory=Channels)
+    augment: Augment = msgspec.field(default_factory=Augment)
     aws: Aws = msgspec.field(default_factory=Aws)
     auto_label: AutoLabel = msgspec.field(default_factory=AutoLabel)
     cost: CostSection = msgspec.field(default_factory=CostSection)

@@ -24,6 +24,7 @@ from gt_workflow.cli import (
     training_commands,
 )
 from gt_workflow.cli.options import (
+    Augment,
     Common,
     JobName,
     Json,
@@ -101,6 +102,7 @@ def launch(  # noqa: PLR0913 - one parameter per flag
     out: Annotated[
         str | None, typer.Option(metavar="DIR|s3://", help="Where the channels go.")
     ] = None,
+    augment: Augment = None,
     bucket: Annotated[
         str | None, typer.Option(metavar="NAME", help="Where objects go [default: gt-workflow].")
     ] = None,
@@ -157,6 +159,7 @@ def launch(  # noqa: PLR0913 - one parameter per flag
             "workers.truth": truth,
             "channels.forms": names(to),
             "channels.out": out,
+            "augment.variants": names(augment),
             "store.bucket": bucket,
             "aws.role": role,
             "aws.workteam": workteam,
@@ -209,6 +212,7 @@ def convert(  # noqa: PLR0913 - one parameter per flag
         typer.Option(metavar="FORM[,FORM...]", help="recordio, image, manifest [default: all]."),
     ] = None,
     out: Annotated[str, typer.Option(metavar="DIR|s3://", help="Where the channels go.")],
+    augment: Augment = None,
     attribute: Annotated[
         str | None, typer.Option(help="The label attribute, where a manifest has several.")
     ] = None,
@@ -238,6 +242,7 @@ def convert(  # noqa: PLR0913 - one parameter per flag
             "channels.forms": names(to),
             "channels.out": out,
             "channels.validation": validation,
+            "augment.variants": names(augment),
         },
     )
     converting.convert(

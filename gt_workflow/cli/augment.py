@@ -1,50 +1,70 @@
-"""What `augment` calls: settings from flags, the stage, and what it says of its work."""
+"""What `augment` calls, and `launch` and `convert` between labels and channels."""
 
 from __future__ import annotations
 
 import json
 import re
 import time
+from collections.abc import Collection
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Final, Literal
 
 from gt_workflow import wiring
-from gt_workflow.adapters import warp_lossless
-from gt_workflow.adapters.warp import Warp
 from gt_workflow.cli import show
 from gt_workflow.config import Settings
 from gt_workflow.core.boxes import Box
-from gt_workflow.core.variant_boxes import BoxFit, Keeping
+from gt_workflow.core.variant_boxes import Keeping
 from gt_workflow.errors import UsageError
 from gt_workflow.ports import Look, Storage
 from gt_workflow.workflow import augment as stage
 from gt_workflow.workflow.augment import VARIANT
 
-_FITS: dict[str, BoxFit] = {"rectangle": "rectangle", "ellipse": "ellipse"}
+_MOST_TOLD: Final = 20
 
 
-def keeping(fit: str, min_visible: float, min_side: float) -> Keeping:
-    """Return which boxes are kept; raises `UsageError`."""
-    if fit not in _FITS:
-        raise UsageError(f"--box-fit is rectangle or ellipse, not {fit!r}")
-    return Keeping(_FITS[fit], min_visible, min_side)
+@dataclass(frozen=True, slots=True)
+class Done:
+    """The variants that were made of a labelled manifest, and how long that took in seconds."""
+
+    receipt: stage.AugmentReceipt
+    took: float
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return what `--json` prints of it."""
+        told: dict[str, Any] = show.hyphened(self.receipt.to_dict())
+        return told | {"unchanged": self.receipt.unchanged}
 
 
-def look(fill: str, quality: int | None, chroma: str | None, *, lossless: bool) -> Look:
-    """Return how variants are written; raises `UsageError`."""
-    if not re.fullmatch(r"#?[0-9a-fA-F]{6}", fill):
-        raise UsageError(f"--fill is a colour as RRGGBB in hexadecimal, not {fill!r}")
-    red, green, blue = bytes.fromhex(fill.removeprefix("#"))
-    return Look((red, green, blue), quality, chroma, lossless)
+def asked(settings: Settings, *, source: str, out: str, **further: Any) -> stage.AugmentSettings:
+    """Return the stage's settings: those of `[augment]`, with the split of the channels.
 
+    Raises `UsageError` for one that makes no sense; nothing has been looked at by then.
+    """
+    chosen = settings.augment
+    if not re.fullmatch(r"#?[0-9a-fA-F]{6}", chosen.fill):
+        raise UsageError(
+            f"--fill (augment.fill): a colour as RRGGBB in hexadecimal, not {chosen.fill!r}"
+        )
+    if chosen.lossless:
+        from gt_workflow.adapters import warp_lossless
 
-def asked(settings: Settings, *, train_only: bool, **chosen: Any) -> stage.AugmentSettings:
-    """Return the stage's settings; the split is that of the channels."""
+        warp_lossless.require()
+    red, green, blue = bytes.fromhex(chosen.fill.removeprefix("#"))
     return stage.AugmentSettings(
-        side="train" if train_only else "all",
+        source=source,
+        out=out,
+        variants=chosen.variants or ("seed-ten",),
+        per_image=chosen.per_image or None,
+        seed=chosen.seed,
+        expand=chosen.expand,
+        keeping=Keeping(chosen.box_fit, chosen.min_visible, chosen.min_side),
+        look=Look(
+            (red, green, blue), chosen.quality or None, chosen.chroma or None, chosen.lossless
+        ),
         validation=settings.channels.validation,
         salt=settings.channels.salt,
-        **chosen,
+        **further,
     )
 
 
@@ -59,36 +79,113 @@ def augment(
     """Make variants, or print what would be made."""
     writes = chosen.out.startswith("s3://") and not dry_run
     with show.Narrator() as narrator, wiring.local(settings, writes=writes) as wired:
-        planned = stage.plan(
-            chosen, storage=wired.storage, folders=wired.folders, progress=narrator
-        )
+        planned = _plan(chosen, wired, narrator)
         if dry_run:
             show.data(show.hyphened(planned.to_dict()))
             return
-        if chosen.look.lossless:
-            warp_lossless.require()
-        began = time.monotonic()
-        receipt = stage.run(
-            planned,
-            storage=wired.storage,
-            folders=wired.folders,
-            engine=wired.engine,
-            images=wired.images,
-            warper=Warp(),
-            progress=narrator,
-        )
-        took = time.monotonic() - began
+        done = _run(planned, wired, narrator)
         if sheet is not None:
-            _draw(receipt, sheet, wired.storage)
+            _draw(done.receipt, sheet, wired.storage)
     if as_json:
-        show.data(show.hyphened(receipt.to_dict() | {"unchanged": receipt.unchanged}))
+        show.data(done.to_dict())
     else:
-        _tell(receipt, wired, took)
+        tell(done)
+        show.line(f"manifest: {wired.path(done.receipt.manifest)}")
     if sheet is not None:
         show.note(f"contact sheet: {sheet}")
 
 
-def _tell(receipt: stage.AugmentReceipt, wired: wiring.Local, took: float) -> None:
+def check(settings: Settings) -> None:
+    """Raise `UsageError` for variants that cannot be made, before anybody labels for them."""
+    asked(settings, source="labelled.manifest", out="augmented")
+
+
+def of_launch(settings: Settings, photographs: int) -> dict[str, Any] | None:
+    """Return what is known of a launch's variants before anything is labelled; None for none."""
+    if not settings.augment.variants:
+        return None
+    chosen = asked(settings, source="labelled.manifest", out="augmented")
+    trained = round(photographs * (1 - settings.channels.validation))
+    return {
+        "variants": list(chosen.names),
+        "variants-of-each": chosen.each,
+        "images-about": chosen.each * trained,
+    }
+
+
+def of_channels(
+    settings: Settings,
+    manifest: str,
+    *,
+    out: str,
+    attribute: str | None,
+    on_bad_line: Literal["stop", "skip"] = "stop",
+) -> stage.AugmentSettings | None:
+    """Return how a labelled manifest's train side grows before it is converted; None if not.
+
+    The variants lie beside the channels, in a folder of their own for each set of settings.
+    """
+    if not settings.augment.variants:
+        return None
+    return asked(
+        settings,
+        source=manifest,
+        out=f"{out.rstrip('/')}/augmented",
+        attribute=attribute,
+        side="train",
+        on_bad_line=on_bad_line,
+        apart=True,
+    )
+
+
+def before_channels(
+    chosen: stage.AugmentSettings,
+    wired: wiring.Local,
+    narrator: show.Narrator,
+    *,
+    forms: Collection[str],
+) -> Done:
+    """Make the variants that the channels are to hold; `receipt.manifest` is what to convert."""
+    if "manifest" in forms and not chosen.out.startswith("s3://"):
+        show.note(
+            "the manifest channel names the variants' files on this machine; a training job reads "
+            "s3:// alone: give --out s3://... for that"
+        )
+    return _run(_plan(chosen, wired, narrator), wired, narrator)
+
+
+def plan_of_channels(
+    chosen: stage.AugmentSettings, wired: wiring.Local, narrator: show.Narrator
+) -> dict[str, Any]:
+    """Return what `--dry-run` prints of the variants; nothing is made."""
+    return _plan(chosen, wired, narrator).to_dict()
+
+
+def _plan(
+    chosen: stage.AugmentSettings, wired: wiring.Local, narrator: show.Narrator
+) -> stage.AugmentPlan:
+    return stage.plan(chosen, storage=wired.storage, folders=wired.folders, progress=narrator)
+
+
+def _run(planned: stage.AugmentPlan, wired: wiring.Local, narrator: show.Narrator) -> Done:
+    from gt_workflow.adapters.warp import Warp
+
+    began = time.monotonic()
+    receipt = stage.run(
+        planned,
+        storage=wired.storage,
+        folders=wired.folders,
+        engine=wired.engine,
+        images=wired.images,
+        warper=Warp(),
+        progress=narrator,
+    )
+    return Done(receipt, time.monotonic() - began)
+
+
+def tell(done: Done) -> None:
+    """Say how many variants and boxes there are, and name what was left out."""
+    receipt, took = done.receipt, done.took
     counts = receipt.counts
     made, of = counts.get("variants", 0), counts.get("photographs", 0)
     speed = "unchanged" if receipt.unchanged else f"{made / max(took, 1e-3):.0f} images/s"
@@ -101,7 +198,7 @@ def _tell(receipt: stage.AugmentReceipt, wired: wiring.Local, took: float) -> No
     if emptied := counts.get("variants_without_a_box_left"):
         show.line(f"left out as no box was left in them: {show.count(emptied, 'variant')}")
     how = {
-        "planes": "libjpeg-turbo's planes",
+        "planes": "on their JPEG's planes",
         "lossless": "moved without loss",
         "pillow": "by Pillow",
     }
@@ -111,9 +208,10 @@ def _tell(receipt: stage.AugmentReceipt, wired: wiring.Local, took: float) -> No
         if f"images_{key}" in counts
     ]
     show.line(f"images: {', '.join(ways)}")
-    for name, reason in receipt.left_out:
+    for name, reason in receipt.left_out[:_MOST_TOLD]:
         show.note(f"left out: {name}: {reason}")
-    show.line(f"manifest: {wired.path(receipt.manifest)}")
+    if (more := len(receipt.left_out) - _MOST_TOLD) > 0:
+        show.note(f"and {more} more, all in augment.json")
 
 
 def _draw(receipt: stage.AugmentReceipt, to: Path, storage: Storage) -> None:

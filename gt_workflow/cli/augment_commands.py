@@ -12,6 +12,7 @@ from gt_workflow.cli.options import (
     names,
     with_common,
 )
+from gt_workflow.errors import UsageError
 
 
 def register(app: typer.Typer) -> None:
@@ -25,38 +26,49 @@ def augment(  # noqa: PLR0913 - one parameter per flag
         str, typer.Argument(metavar="SOURCE", help="A folder of photographs, or a manifest.")
     ],
     *,
-    out: Annotated[str, typer.Option(metavar="FOLDER", help="Where images and manifest go.")],
+    out: Annotated[str, typer.Option(metavar="DIR|s3://", help="Where images and manifest go.")],
     variants: Annotated[
-        str,
+        str | None,
         typer.Option(
             metavar="NAME[,NAME...]",
             help="seed-ten, flip-lr, flip-tb, rotate-<degrees>; by chance: rotate, scale, crop, "
-            "brightness, contrast, blur, noise.",
+            "brightness, contrast, blur, noise [default: seed-ten].",
         ),
-    ] = "seed-ten",
+    ] = None,
     per_image: Annotated[
         int | None,
-        typer.Option(metavar="N", help="So many of them for each image, by chance."),
+        typer.Option(metavar="N", help="So many of them for each image, by chance [default: all]."),
     ] = None,
-    seed: Annotated[int, typer.Option(metavar="N", help="Where chance begins.")] = 0,
+    seed: Annotated[
+        int | None, typer.Option(metavar="N", help="Where chance begins [default: 0].")
+    ] = None,
     expand: Annotated[
         bool, typer.Option("--expand", help="Turned frames grow; else they are kept.")
     ] = False,
     fill: Annotated[
-        str, typer.Option(metavar="RRGGBB", help="The colour of what a turn leaves open.")
-    ] = "000000",
-    box_fit: Annotated[
-        str,
+        str | None,
         typer.Option(
-            metavar="rectangle|ellipse", help="What a turned box bounds: all of it, or its ellipse."
+            metavar="RRGGBB", help="The colour of what a turn leaves open [default: 000000]."
         ),
-    ] = "rectangle",
+    ] = None,
+    box_fit: Annotated[
+        str | None,
+        typer.Option(
+            metavar="rectangle|ellipse",
+            help="What a turned box bounds: the whole old box, or the ellipse in it, which hugs "
+            "animals closer [default: rectangle].",
+        ),
+    ] = None,
     min_visible: Annotated[
-        float, typer.Option(metavar="SHARE", help="Keep boxes of which so much is in the frame.")
-    ] = 0.3,
+        float | None,
+        typer.Option(
+            metavar="SHARE", help="Keep boxes of which so much is in the frame [default: 0.3]."
+        ),
+    ] = None,
     min_side: Annotated[
-        float, typer.Option(metavar="PIXELS", help="Keep boxes with no side below this.")
-    ] = 1.0,
+        float | None,
+        typer.Option(metavar="PIXELS", help="Keep boxes with no side below this [default: 1]."),
+    ] = None,
     originals: Annotated[
         bool, typer.Option(help="List the photographs themselves as well.")
     ] = True,
@@ -66,6 +78,10 @@ def augment(  # noqa: PLR0913 - one parameter per flag
     attribute: Annotated[
         str | None, typer.Option(help="The label attribute [default: the only one].")
     ] = None,
+    on_bad_line: Annotated[
+        str,
+        typer.Option(metavar="stop|skip", help="What a line or image that cannot be read does."),
+    ] = "stop",
     quality: Annotated[
         int | None, typer.Option(metavar="1-100", help="JPEG quality [default: the source's].")
     ] = None,
@@ -89,22 +105,35 @@ def augment(  # noqa: PLR0913 - one parameter per flag
     """Make variants of photographs; the boxes of labelled ones follow."""
     from gt_workflow.cli import augment as part
 
-    found = common.settings()
+    if on_bad_line not in {"stop", "skip"}:
+        raise UsageError(f"--on-bad-line is stop or skip, not {on_bad_line!r}")
+    if variants is not None and not names(variants):
+        raise UsageError("--variants: name at least one, such as seed-ten")
+    found = common.settings(
+        {
+            "augment.variants": names(variants),
+            "augment.per-image": per_image,
+            "augment.seed": seed,
+            "augment.expand": expand or None,
+            "augment.fill": fill,
+            "augment.box-fit": box_fit,
+            "augment.min-visible": min_visible,
+            "augment.min-side": min_side,
+            "augment.quality": quality,
+            "augment.chroma": chroma,
+            "augment.lossless": lossless or None,
+        }
+    )
     part.augment(
         found,
         part.asked(
             found,
             source=source,
             out=out,
-            variants=tuple(names(variants) or ()),
-            per_image=per_image,
-            seed=seed,
-            expand=expand,
-            keeping=part.keeping(box_fit, min_visible, min_side),
-            look=part.look(fill, quality, chroma, lossless=lossless),
             originals=originals,
-            train_only=train_only,
+            side="train" if train_only else "all",
             attribute=attribute,
+            on_bad_line=on_bad_line,
         ),
         sheet=sheet,
         dry_run=dry_run,

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import shlex
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 from gt_workflow import wiring
-from gt_workflow.cli import show
+from gt_workflow.cli import augment, show
 from gt_workflow.config import Settings
 from gt_workflow.errors import DataError, UsageError
 from gt_workflow.workflow import convert as stage
@@ -31,34 +32,49 @@ def convert(
     ):
         if value not in known:
             raise UsageError(f"{flag} is {' or '.join(known)}, not {value!r}")
-    writes = settings.channels.out.startswith("s3://") and not dry_run
+    out = settings.channels.out
+    chosen = stage.ConvertSettings(
+        manifest=manifest,
+        out=out,
+        attribute=attribute,
+        forms=settings.channels.forms,
+        validation=settings.channels.validation,
+        salt=settings.channels.salt,
+        on_bad_line=on_bad_line,
+        keep_empty=keep_empty,
+        classes=classes,
+    )
+    growing = augment.of_channels(
+        settings, manifest, out=out, attribute=attribute, on_bad_line=on_bad_line
+    )
+    writes = out.startswith("s3://") and not dry_run
     with show.Narrator() as narrator, wiring.local(settings, writes=writes) as wired:
-        planned = stage.plan(
-            stage.ConvertSettings(
-                manifest=manifest,
-                out=settings.channels.out,
-                attribute=attribute,
-                forms=settings.channels.forms,
-                validation=settings.channels.validation,
-                salt=settings.channels.salt,
-                on_bad_line=on_bad_line,
-                keep_empty=keep_empty,
-                classes=classes,
-            ),
-            storage=wired.storage,
-            progress=narrator,
-        )
+        # What is wrong with the labels is told before any image is made, by their own lines.
+        planned = stage.plan(chosen, storage=wired.storage, progress=narrator)
         if dry_run:
-            show.data(show.hyphened(planned.to_dict()))
+            told = planned.to_dict()
+            if growing is not None:
+                told["augment"] = augment.plan_of_channels(growing, wired, narrator)
+            show.data(show.hyphened(told))
             return
+        grown = None
+        if growing is not None:
+            grown = augment.before_channels(growing, wired, narrator, forms=chosen.forms)
+            chosen = replace(chosen, manifest=grown.receipt.manifest)
+            planned = stage.plan(chosen, storage=wired.storage, progress=narrator)
         try:
-            receipt = stage.run(planned, storage=wired.storage, progress=narrator)
+            receipt = stage.run(
+                planned, storage=wired.storage, progress=narrator, engine=wired.packing
+            )
         except stage.MissingImageError as error:
             raise _with_place(error, wired) from None
     if as_json:
-        show.data(show.receipt(receipt))
-    else:
-        show.channels(receipt, wired.path)
+        further = {} if grown is None else {"augment": grown.to_dict()}
+        show.data(show.receipt(receipt) | further)
+        return
+    if grown is not None:
+        augment.tell(grown)
+    show.channels(receipt, wired.path)
 
 
 def _with_place(error: stage.MissingImageError, wired: wiring.Local) -> DataError:

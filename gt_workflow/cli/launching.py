@@ -7,6 +7,7 @@ import threading
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -14,7 +15,7 @@ import msgspec
 
 from gt_workflow import wiring
 from gt_workflow.adapters.account import AwsAccount
-from gt_workflow.cli import findings, show
+from gt_workflow.cli import augment, findings, show
 from gt_workflow.cli.options import read_instructions
 from gt_workflow.config import Settings
 from gt_workflow.core.cost import dollars
@@ -52,10 +53,12 @@ def write_settings_file(path: Path, *, as_json: bool) -> None:
 
 def dry_run(settings: Settings, *, as_json: bool) -> None:
     """Print the plan; nothing is created."""
+    augment.check(settings)
     with show.Narrator() as narrator, wiring.local(settings, writes=False) as wired:
         planned = plan(settings, wired, narrator)
+    grows = augment.of_launch(settings, len(planned.ingest.photographs))
     if as_json:
-        show.data(planned.to_dict())
+        show.data(planned.to_dict() | ({} if grows is None else {"augment": grows}))
         return
     _tell_photographs(planned)
     for job in planned.jobs:
@@ -63,6 +66,11 @@ def dry_run(settings: Settings, *, as_json: bool) -> None:
     show.line(
         f"channels: {wired.path(planned.channels_uri)} ({', '.join(settings.channels.forms)})"
     )
+    if grows is not None:
+        show.line(
+            f"augmentation: {show.count(grows['variants-of-each'], 'variant')} of each labelled "
+            f"photograph on the train side, about {grows['images-about']} images"
+        )
     show.line(f"cost: {_cost(settings, planned)}")
     show.line("request:")
     show.data(planned.request)
@@ -70,6 +78,7 @@ def dry_run(settings: Settings, *, as_json: bool) -> None:
 
 def launch(settings: Settings, *, waits: bool, as_json: bool) -> None:
     """Carry the main job out, or as much of it as has not been done yet."""
+    augment.check(settings)
     with show.Narrator() as narrator, wiring.local(settings) as wired:
         planned = plan(settings, wired, narrator)
         _tell_photographs(planned)
@@ -93,13 +102,16 @@ def launch(settings: Settings, *, waits: bool, as_json: bool) -> None:
                 ) from None
         names = running.worker_names()
         end = stage.together(planned, ends)
-        result = _finish(settings, wired, planned, ends, narrator)
+        result, grown = _finish(settings, wired, planned, ends, narrator)
         by_worker = _contributions(ends, names, wired)
     summary = {"job": end.to_dict(), "workers": by_worker, "channels": show.receipt(result)}
     if as_json:
-        show.data(summary)
-    else:
-        _tell_end(end, ends, by_worker, result, wired)
+        show.data(summary | ({} if grown is None else {"augment": grown.to_dict()}))
+        return
+    _tell_end(end, ends, by_worker, wired)
+    if grown is not None:
+        augment.tell(grown)
+    show.channels(result, wired.path)
 
 
 def _create(
@@ -272,8 +284,8 @@ def _finish(
     planned: stage.LaunchPlan,
     ends: list[follow.Snapshot],
     narrator: show.Narrator,
-) -> convert.ConvertReceipt:
-    """Write the channels from the jobs' output."""
+) -> tuple[convert.ConvertReceipt, augment.Done | None]:
+    """Write the channels from the jobs' output, and the variants that they are to hold."""
     end = stage.together(planned, ends)
     outputs = [one.output_uri for one in ends if one.output_uri is not None]
     another = "begin another job with the same command and --name NEW"
@@ -282,18 +294,15 @@ def _finish(
         ended = stopped if end.status == "Stopped" else "is over, and nothing was labelled"
         raise JobFailedError(f"labeling job {end.name} {ended}; {another}")
     try:
-        converting = convert.plan(
-            convert.ConvertSettings(
-                manifest=stage.merge(planned, outputs, storage=wired.storage),
-                out=planned.channels_uri,
-                attribute=settings.job.attribute,
-                forms=settings.channels.forms,
-                validation=settings.channels.validation,
-                salt=settings.channels.salt,
-            ),
-            storage=wired.storage,
-            progress=narrator,
+        chosen = convert.ConvertSettings(
+            manifest=stage.merge(planned, outputs, storage=wired.storage),
+            out=planned.channels_uri,
+            attribute=settings.job.attribute,
+            forms=settings.channels.forms,
+            validation=settings.channels.validation,
+            salt=settings.channels.salt,
         )
+        converting = convert.plan(chosen, storage=wired.storage, progress=narrator)
     except DataError as error:
         if end.status == "Stopped":
             raise JobFailedError(
@@ -301,8 +310,18 @@ def _finish(
                 f"{end.total} labelled, too few for channels ({error.reason}); {another}"
             ) from None
         raise
+    growing = augment.of_channels(
+        settings, chosen.manifest, out=chosen.out, attribute=chosen.attribute
+    )
+    grown = None
     try:
-        return convert.run(converting, storage=wired.storage, progress=narrator)
+        if growing is not None:
+            grown = augment.before_channels(growing, wired, narrator, forms=chosen.forms)
+            chosen = replace(chosen, manifest=grown.receipt.manifest)
+            converting = convert.plan(chosen, storage=wired.storage, progress=narrator)
+        return convert.run(
+            converting, storage=wired.storage, progress=narrator, engine=wired.packing
+        ), grown
     except StorageError as error:
         raise StorageError(
             f"{error.reason}; the labels are safe, and the same command goes on from them, "
@@ -371,10 +390,9 @@ def _tell_end(
     end: follow.Snapshot,
     ends: list[follow.Snapshot],
     by_worker: dict[str, dict[str, int]],
-    result: convert.ConvertReceipt,
     wired: wiring.Local,
 ) -> None:
-    """Tell the whole story in a few lines."""
+    """Tell who labelled how much, and where the labels are."""
     simulated = any(worker.startswith("simulated-") for worker in by_worker)
     show.line(
         f"labeling job {end.name} {end.status}: {end.human} by "
@@ -390,4 +408,3 @@ def _tell_end(
             for worker, did in by_worker.items()
         )
     )
-    show.channels(result, wired.path)

@@ -44,6 +44,14 @@ Profile = Annotated[
     str | None, typer.Option(metavar="NAME", help="The AWS profile; implies --backend aws.")
 ]
 Region = Annotated[str | None, typer.Option(metavar="REGION", help="The AWS region.")]
+Augment = Annotated[
+    str | None,
+    typer.Option(
+        metavar="NAME[,NAME...]",
+        help="Variants of each labelled photograph on the train side: seed-ten, or as in "
+        "`augment --variants` [default: none].",
+    ),
+]
 
 # How a setting is written on the command line; for errors.
 _FLAGS = {
@@ -60,6 +68,13 @@ _FLAGS = {
     "channels.forms": "--to",
     "channels.out": "--out",
     "channels.validation": "--validation",
+    "augment.variants": "--augment",
+    "augment.per-image": "--per-image",
+    "augment.seed": "--seed",
+    "augment.box-fit": "--box-fit",
+    "augment.min-visible": "--min-visible",
+    "augment.min-side": "--min-side",
+    "augment.quality": "--quality",
     "store.root": "--root",
     "store.region": "--region",
     "backend": "--backend",

@@ -80,6 +80,9 @@ def command(settings: Settings, *words: str) -> str:
     return shlex.join(("python", "-m", "gt_workflow", *(words or ("serve",)), *place))
 
 
+_KNOWN = 1.0  # seconds after which a rate tells something
+
+
 class Narrator:
     """Progress of long work: a bar per stage on a terminal, else a line every few seconds.
 
@@ -93,6 +96,7 @@ class Narrator:
         self._bars: Progress | None = None
         self._tasks: dict[str, TaskID] = {}
         self._spoken: dict[str, tuple[str, float]] = {}
+        self._begun: dict[str, tuple[int, float, int]] = {}
 
     def __enter__(self) -> Self:
         """Open the bars, if there is a terminal."""
@@ -125,12 +129,11 @@ class Narrator:
     def _draw(self, stage: str, done: int, total: int, detail: str) -> None:
         if not done and not total:
             return  # nothing is known yet, so there is nothing to say
+        pace = detail or self._pace(stage, done, total)
         if self._bars is not None:
             if stage not in self._tasks:
                 self._tasks[stage] = self._bars.add_task(stage, total=total or None, detail="")
-            self._bars.update(
-                self._tasks[stage], completed=done, total=total or None, detail=detail
-            )
+            self._bars.update(self._tasks[stage], completed=done, total=total or None, detail=pace)
             return
         known = f" of {total}" if total else ""
         text = f"{stage}: {done}{known}{f' ({detail})' if detail else ''}"
@@ -139,7 +142,28 @@ class Narrator:
         finished = bool(total) and done >= total
         if text != before and (finished or moment - when >= self._every):
             self._spoken[stage] = text, moment
-            print(plain(text), file=self._stream, flush=True)
+            shown = text if detail or not pace else f"{text} ({pace})"
+            print(plain(shown), file=self._stream, flush=True)
+
+    def _pace(self, stage: str, done: int, total: int) -> str:
+        """Say how fast a stage is and how long it may still take; "" until that is known.
+
+        What was done before this run began, as when it goes on, does not count; a stage whose
+        count falls has begun again.
+        """
+        moment = time.monotonic()
+        before, begun, last = self._begun.get(stage, (done, moment, done))
+        if done < last:
+            before, begun = done, moment
+        self._begun[stage] = before, begun, done
+        passed = moment - begun
+        if done <= before or passed < _KNOWN:
+            return ""
+        rate = (done - before) / passed
+        speed = f"{rate:.0f}/s" if rate >= 10 else f"{rate:.1f}/s"
+        if done >= total:
+            return speed
+        return f"{speed}, about {_duration(timedelta(seconds=(total - done) / rate))} to go"
 
 
 def _bars(stream: TextIO) -> Progress:

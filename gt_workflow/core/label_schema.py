@@ -20,6 +20,8 @@ JOB_PREFIX = "labeling-job/"
 SUFFIX = "-metadata"
 LOOK = "perceptual-hash"
 """The member that tells what an image looks like; see `core.near_duplicates`."""
+VARIANT = "variant"
+"""The member that tells what an image was made from, and how; only variants have it."""
 RESERVED = ("source-ref", "origin", "photograph", LOOK)
 """The members of an input line that have a meaning here."""
 

@@ -29,6 +29,7 @@ from gt_workflow.core.label_schema import (
     BOXES,
     RESERVED,
     SUFFIX,
+    VARIANT,
     VERIFICATION,
     RawLabel,
     RawMetadata,
@@ -51,6 +52,7 @@ __all__ = [
     "attributes",
     "failed_line",
     "input_line",
+    "is_variant",
     "labelled_line",
     "read",
     "split_lines",
@@ -238,6 +240,11 @@ class _Reader:
         # Still another number: a quote inside a text, or a member twice.
         if raw.count(b'"') != quotes and (twice := repeated_member(raw, self._own)):
             raise self._error(line, twice, "this member stands twice")
+
+
+def is_variant(raw: bytes) -> bool:
+    """Tell whether a line that `read` accepted is of an image that augmentation made."""
+    return b'"variant"' in raw and VARIANT in members(raw)
 
 
 def input_line(source_ref: str, extra: Mapping[str, Any]) -> bytes:

@@ -251,7 +251,7 @@ def test_an_interrupted_run_goes_on_at_the_shard_and_ends_the_same():
     broken.storage.left = 10**9
     seen = []
     broken.run(variants=("flip-lr", "rotate-20"), progress=lambda *told: seen.append(told))
-    assert seen[0] == (augment.VARYING, 32, 70)
+    assert seen[0] == (augment.VARYING, 64, 140)
     assert broken.written() == whole.written()
 
 

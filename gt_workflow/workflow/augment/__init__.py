@@ -10,7 +10,7 @@ run goes on at the shard. At the end the shards' lines are joined to `OUT/augmen
     failed     passed on
 """
 
-from gt_workflow.workflow.augment.lines import VARIANT
+from gt_workflow.core.label_schema import VARIANT
 from gt_workflow.workflow.augment.planning import plan
 from gt_workflow.workflow.augment.running import VARYING, run
 from gt_workflow.workflow.augment.settings import AugmentPlan, AugmentReceipt, AugmentSettings

@@ -14,14 +14,11 @@ from typing import Any
 import msgspec
 
 from gt_workflow.core.json_lines import members, with_members
-from gt_workflow.core.label_schema import SUFFIX, box_attributes
+from gt_workflow.core.label_schema import SUFFIX, VARIANT, box_attributes
 from gt_workflow.core.manifest import Record
 from gt_workflow.core.records import Label
 from gt_workflow.core.variant_boxes import Keeping, follow
 from gt_workflow.core.variants import Geometry, Variant
-
-VARIANT = "variant"
-"""The member of a manifest line that tells what an image was made from."""
 
 
 def provenance(variant: Variant, *, source_ref: str) -> dict[str, Any]:

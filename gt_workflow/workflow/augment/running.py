@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from itertools import chain, islice
 from typing import Final
 
 from gt_workflow.ports import Engine, Folders, Images, Progress, Storage, Warper
@@ -48,23 +49,29 @@ def run(
     )
     total = plan.photographs + plan.passed
     last = -(-total // _SHARD)
-    finished = sum(_length(number, total) for number in done)
+    each, finished = plan.settings.each, 0  # images
 
     def missing() -> Iterator[Item]:
+        nonlocal finished
         for index, item in enumerate(items(plan, storage)):
             if index // _SHARD not in done:
                 yield item
+            elif item.vary:
+                finished += each
 
-    progress(VARYING, finished, total)
     shard: list[tuple[Item, Made]] = []
     waiting = (number for number in range(last) if number not in done)
     number = 0
-    for outcome in engine.map(vary, missing()):
+    still = missing()
+    begun = list(islice(still, 1))
+    progress(VARYING, finished, each * plan.photographs)
+    for outcome in engine.map(vary, chain(begun, still)):
         if not shard:
             number = next(waiting)
         shard.append((outcome.item, outcome.result()))
-        finished += 1
-        progress(VARYING, finished, total)
+        if outcome.item.vary:
+            finished += each
+            progress(VARYING, finished, each * plan.photographs)
         if len(shard) == _length(number, total):
             shards.write(number, shard)
             shard = []

@@ -12,7 +12,7 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from gt_workflow.core.manifest import Record
+from gt_workflow.core.manifest import Record, is_variant
 from gt_workflow.core.split import SIDES, Side, exceptions, side
 from gt_workflow.workflow.channels.labels import Absence, ChannelClass, ClassTable, Judged, judge
 
@@ -22,9 +22,13 @@ _UNEVEN = 0.25
 
 @dataclass(slots=True)
 class SideCounts:
-    """One side of the split: images with boxes, their boxes by class name, images without."""
+    """One side of the split: images with boxes, their boxes by class name, images without.
+
+    `variants` are those of the images that augmentation made.
+    """
 
     images: int = 0
+    variants: int = 0
     boxes: Counter[str] = field(default_factory=Counter)
     most_boxes: int = 0
     without_boxes: int = 0
@@ -97,8 +101,10 @@ class Survey:
                 found.append(f"class {entry.name!r} has no box at all")
             elif not validation.boxes[entry.name]:
                 found.append(f"class {entry.name!r} has no box in validation: it is not measured")
-        total = train.images + validation.images
-        share = validation.images / total if total else 0.0
+        # Photographs were split, their variants follow.
+        measured = validation.images - validation.variants
+        total = train.images - train.variants + measured
+        share = measured / total if total else 0.0
         if not self.moved and abs(share - self.validation) > _UNEVEN * self.validation:
             found.append(
                 f"validation has {share:.0%} of the images instead of {self.validation:.0%}; "
@@ -167,7 +173,9 @@ def _count(found: Survey, classes: ClassTable, seen: set[int], judged: Judged, w
     found.dropped += len(judged.dropped)
     classes.add(judged.label.class_map, line=record.line)
     if judged.absence != "no box left":
-        found.sides[where].add([kept.annotation.label for kept in judged.boxes])
+        counts = found.sides[where]
+        counts.add([kept.annotation.label for kept in judged.boxes])
+        counts.variants += bool(judged.boxes) and is_variant(record.raw)
     key = int.from_bytes(hashlib.sha256(record.source_ref.encode()).digest()[:8], "big")
     found.repeated += key in seen
     seen.add(key)
