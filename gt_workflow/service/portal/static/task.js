@@ -73,8 +73,8 @@ export function taskView(app, { api, worker, task, held = [], refused, say, home
     onclick: () => finish(() => api.giveBack(current.task.id), { stay: false }),
     title: "Give the image back and leave; you may be asked again",
   }, "Return");
-  const refuse = button({ onclick: () => decline.showModal(), title: "Say why it cannot be labeled" },
-    "Decline …");
+  const askWhy = () => busy || over || decline.open || decline.showModal();
+  const refuse = button({ onclick: askWhy, title: "Say why it cannot be labeled (X)" }, "Decline …");
 
   const heard = {
     ready(_data, frame) {
@@ -87,6 +87,9 @@ export function taskView(app, { api, worker, task, held = [], refused, say, home
     say: ({ message, problem }) => say(String(message), { error: problem === true }),
     submit: ({ answer, begun }, frame) => {
       if (frame === current) submit(answer, begun);
+    },
+    decline: (_data, frame) => {
+      if (frame === current) askWhy();
     },
     drawn: ({ since, at }, frame) => {
       // Not before: the image that is waited for comes first.

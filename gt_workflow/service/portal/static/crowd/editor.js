@@ -5,13 +5,13 @@
 // moves, with Shift it draws all the same. A click selects, and cycles through boxes that
 // overlap. The wheel zooms at the cursor; the middle button, Space and a drag, or two fingers, pan.
 
-import { colour, h, svg } from "../dom.js";
+import { button, colour, h, svg } from "../dom.js";
 import * as g from "./geometry.js";
 
 const REACH = 9; // screen pixels from a handle that still take it
 const FINGER = 22; // the same under a finger
 const CLICK = 4; // screen pixels that a hand shakes in a click
-const MARGIN = 24;
+const MARGIN = 14;
 
 export class Editor {
   #drawing;
@@ -59,6 +59,11 @@ export class Editor {
       this.image,
       this.overlay,
     );
+    this.scale = button({ title: "Fit the image (F)", onclick: () => this.fit() });
+    this.zooms = h("div", { class: "zooms", role: "group", "aria-label": "Zoom" },
+      button({ title: "Zoom out (−)", "aria-label": "Zoom out", onclick: () => this.zoom(0.8) }, "−"),
+      this.scale,
+      button({ title: "Zoom in (+)", "aria-label": "Zoom in", onclick: () => this.zoom(1.25) }, "+"));
     const listen = (type, listener, options) =>
       this.element.addEventListener(type, listener.bind(this), options);
     listen("pointerdown", this.#down);
@@ -287,6 +292,8 @@ export class Editor {
     style.width = `${frame.width}px`;
     style.height = `${frame.height}px`;
     this.image.classList.toggle("pixels", this.#view.scale >= 4);
+    const scale = `${Math.round(this.#view.scale * 100)} %`;
+    if (this.scale.textContent !== scale) this.scale.textContent = scale;
     this.element.classList.toggle("nothing", nothing);
     // Drawn on top by the preview.
     const busy = this.#gesture?.index ?? selected;
@@ -311,7 +318,8 @@ export class Editor {
     if (box === undefined) return [];
     const shape = this.#shape(box, true, false);
     if (gesture?.result) return [shape, this.#size(box)];
-    return this.#fixed ? [shape] : [shape, ...g.HANDLES.map((handle) => this.#handle(box, handle))];
+    if (this.#fixed) return [shape];
+    return [shape, this.#size(box), ...g.HANDLES.map((handle) => this.#handle(box, handle))];
   }
 
   /** Keeps the elements that are there: of hundreds of boxes, a zoom changes only numbers. */

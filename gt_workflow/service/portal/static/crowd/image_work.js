@@ -14,6 +14,7 @@ const COMMON_KEYS = [
   ["Space + drag", "move the image; so does the middle button, or two fingers"],
   ["I", "show or hide the instructions"],
   ["Enter", "submit; while writing a comment, Ctrl+Enter"],
+  ["X", "decline the image, and say why"],
   ["?", "these keys"],
 ];
 
@@ -125,6 +126,7 @@ export class ImageWork extends HTMLElement {
       changed: () => this.changed(),
     });
     this.#parts.place.replaceChildren(this.editor.element);
+    this.#parts.view.replaceChildren(this.editor.zooms);
     if (this.#pending !== null) this.restore(this.#pending);
     this.editor.fit();
     this.refresh();
@@ -175,6 +177,7 @@ export class ImageWork extends HTMLElement {
         told.swatch ? h("span", { class: "swatch" }) : null,
         h("span", { class: "name" }, name),
         index < KEYS.length ? key(KEYS[index]) : null)),
+      view: h("div"),
       status: h("p", { class: "status", role: "status", "aria-live": "polite", hidden: true }),
       submit: button({ class: "primary wide", onclick: () => this.#submit() }, "Submit", key("Enter")),
       toggle: button({ onclick: () => this.#toggleInstructions(), disabled: !hasInstructions,
@@ -197,6 +200,7 @@ export class ImageWork extends HTMLElement {
           h("div", { class: "choices" }, this.#parts.choices),
           told.tools,
           h("span", { class: "space" }),
+          this.#parts.view,
           this.#parts.status,
           this.#parts.submit,
           h("div", { class: "row" }, this.#parts.toggle,
@@ -330,6 +334,7 @@ export class ImageWork extends HTMLElement {
       Enter: () => event.repeat || this.#submit(),
       "?": () => this.#parts.help.showModal(),
       i: () => this.#parts.toggle.disabled || this.#toggleInstructions(),
+      x: () => tell("decline"),
       f: () => this.editor.fit(),
       "+": () => this.editor.zoom(1.25),
       "=": () => this.editor.zoom(1.25),
