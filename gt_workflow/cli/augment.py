@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import re
 import time
-from collections.abc import Collection
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final, Literal
@@ -139,18 +138,9 @@ def of_channels(
 
 
 def before_channels(
-    chosen: stage.AugmentSettings,
-    wired: wiring.Local,
-    narrator: show.Narrator,
-    *,
-    forms: Collection[str],
+    chosen: stage.AugmentSettings, wired: wiring.Local, narrator: show.Narrator
 ) -> Done:
     """Make the variants that the channels are to hold; `receipt.manifest` is what to convert."""
-    if "manifest" in forms and not chosen.out.startswith("s3://"):
-        show.note(
-            "the manifest channel names the variants' files on this machine; a training job reads "
-            "s3:// alone: give --out s3://... for that"
-        )
     return _run(_plan(chosen, wired, narrator), wired, narrator)
 
 

@@ -59,7 +59,7 @@ def convert(
             return
         grown = None
         if growing is not None:
-            grown = augment.before_channels(growing, wired, narrator, forms=chosen.forms)
+            grown = augment.before_channels(growing, wired, narrator)
             chosen = replace(chosen, manifest=grown.receipt.manifest)
             planned = stage.plan(chosen, storage=wired.storage, progress=narrator)
         try:

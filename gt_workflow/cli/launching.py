@@ -316,7 +316,7 @@ def _finish(
     grown = None
     try:
         if growing is not None:
-            grown = augment.before_channels(growing, wired, narrator, forms=chosen.forms)
+            grown = augment.before_channels(growing, wired, narrator)
             chosen = replace(chosen, manifest=grown.receipt.manifest)
             converting = convert.plan(chosen, storage=wired.storage, progress=narrator)
         return convert.run(

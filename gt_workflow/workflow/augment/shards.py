@@ -63,8 +63,8 @@ class Shards:
     def done(self) -> frozenset[int]:
         """Return the numbers of the shards that are done."""
         prefix = self._part("")
-        names = [uri.removeprefix(prefix) for uri in self._listed(prefix)]
-        return frozenset(int(name.removesuffix(".lines")) for name in names if name[:8].isdigit())
+        names = [uri.removeprefix(prefix)[:8] for uri in self._listed(prefix)]
+        return frozenset(int(name) for name in names if name.isdigit())
 
     def write(self, number: int, shard: Sequence[tuple[Item, Made]]) -> None:
         """Keep a shard's lines behind a head of counts; its images are all there."""
@@ -112,7 +112,7 @@ class Shards:
         return receipt
 
     def _part(self, name: str) -> str:
-        return f"{self._plan.folder}/parts/{name}"
+        return f"{self._plan.folder}/part-{name}"
 
     def _read(self, uri: str) -> dict[str, Any] | None:
         try:

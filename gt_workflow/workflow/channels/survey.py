@@ -33,12 +33,16 @@ class SideCounts:
     most_boxes: int = 0
     without_boxes: int = 0
 
-    def add(self, names: list[str]) -> None:
-        """Count one image by the class names of its boxes; none means an image without boxes."""
+    def add(self, names: list[str], raw: bytes) -> None:
+        """Count one image by the class names of its boxes; none means an image without boxes.
+
+        `raw` is its line.
+        """
         if not names:
             self.without_boxes += 1
             return
         self.images += 1
+        self.variants += is_variant(raw)
         self.boxes.update(names)
         self.most_boxes = max(self.most_boxes, len(names))
 
@@ -173,9 +177,7 @@ def _count(found: Survey, classes: ClassTable, seen: set[int], judged: Judged, w
     found.dropped += len(judged.dropped)
     classes.add(judged.label.class_map, line=record.line)
     if judged.absence != "no box left":
-        counts = found.sides[where]
-        counts.add([kept.annotation.label for kept in judged.boxes])
-        counts.variants += bool(judged.boxes) and is_variant(record.raw)
+        found.sides[where].add([kept.annotation.label for kept in judged.boxes], record.raw)
     key = int.from_bytes(hashlib.sha256(record.source_ref.encode()).digest()[:8], "big")
     found.repeated += key in seen
     seen.add(key)
