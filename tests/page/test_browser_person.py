@@ -124,8 +124,7 @@ class Mouse:
 
     def _zoom(self, box: Box, place: int) -> None:
         """Come nearer, as far as the whole box stays in sight."""
-        left, top = self.seat.screen(box.left, box.top)
-        right, bottom = self.seat.screen(box.right, box.bottom)
+        left, top, right, bottom = self.seat.screen(box.left, box.top, box.right, box.bottom)
         x, y, half_width, half_height = (
             *((left + right) / 2, (top + bottom) / 2),
             *((right - left) / 2, (bottom - top) / 2),

@@ -24,10 +24,9 @@ _PATIENCE = 20_000  # milliseconds
 _FRAMES = 600  # animation frames that a change on the screen may take
 
 # What a hand waits for: the promise ends at the first animation frame at which `holds` is true.
-_WHEN = (
-    """(element, [holds, known]) => new Promise((done, fail) => {
+_WHEN = """(element, [holds, known, frames]) => new Promise((done, fail) => {
   const told = new Function("element", "known", `return ${holds}`);
-  let left = %d;
+  let left = frames;
   const look = () => {
     if (told(element, known)) done();
     else if (--left === 0) fail(new Error(`never: ${holds}`));
@@ -35,8 +34,6 @@ _WHEN = (
   };
   look();
 })"""
-    % _FRAMES
-)  # noqa: UP031 - braces are the script's own
 
 
 def missing(what: str) -> None:
@@ -70,6 +67,7 @@ class Seat:
         self.context = browser.new_context(**({"viewport": SCREEN} | context))
         self.context.set_default_timeout(_PATIENCE)
         self.page = self.context.new_page()
+        self._known = ("", 0)  # a task's address, and the width of its raster
         self.faults: list[str] = []  # of scripts
         self.complaints: list[str] = []  # of the browser: what was refused or not found
         self.page.on("pageerror", lambda error: self.faults.append(str(error)))
@@ -126,7 +124,7 @@ class Seat:
 
     def when(self, locator: Any, holds: str, known: Any = None) -> None:
         """Wait until an expression of `element` and `known` is true, frame by frame."""
-        locator.evaluate(_WHEN, [holds, known])
+        locator.evaluate(_WHEN, [holds, known, _FRAMES])
 
     def fetched_ahead(self) -> str:
         """Wait for the next task behind the one at hand; return its address."""
@@ -160,27 +158,39 @@ class Seat:
             self.press("Enter")
         self.next_task(before)
 
-    def screen(self, x: float, y: float) -> tuple[float, float]:
-        """Where a pixel's corner of the stored raster stands in the window.
+    def _view(self) -> tuple[float, float, float]:
+        """Where the image's corner stands in the window, and how large a stored pixel is."""
+        place = self.photograph.bounding_box()
+        return place["x"], place["y"], place["width"] / self._raster()
+
+    def _raster(self) -> int:
+        address = self.address()
+        if self._known[0] != address:
+            self._known = (address, self.task()["width"])
+        return self._known[1]
+
+    def screen(self, *points: float) -> tuple[float, ...]:
+        """Where pixels' corners of the stored raster stand in the window: x, y, and so on.
 
         In whole pixels of the window, as a mouse moves: exact as long as the image is not shown
         smaller than it is.
         """
-        place = self.photograph.bounding_box()
-        scale = place["width"] / self.task()["width"]
-        return round(place["x"] + x * scale), round(place["y"] + y * scale)
+        left, top, scale = self._view()
+        starts = (left, top)
+        return tuple(round(starts[at % 2] + value * scale) for at, value in enumerate(points))
 
     def scale(self) -> float:
         """Return how many pixels of the window a stored pixel has."""
-        return float(self.photograph.bounding_box()["width"] / self.task()["width"])
+        return self._view()[2]
 
     def drag(self, left: float, top: float, right: float, bottom: float) -> None:
         """Press the button at one pixel's corner and let it go at another's."""
         mouse = self.page.mouse
-        mouse.move(*self.screen(left, top))
+        x, y, to_x, to_y = self.screen(left, top, right, bottom)
+        mouse.move(x, y)
         mouse.down()
-        mouse.move(*self.screen((left + right) / 2, bottom))
-        mouse.move(*self.screen(right, bottom))
+        mouse.move((x + to_x) / 2, to_y)
+        mouse.move(to_x, to_y)
         mouse.up()
 
     def click(self, x: float, y: float) -> None:

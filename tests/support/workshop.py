@@ -1,4 +1,4 @@
-"""The whole service on a folder, as `serve` runs it, and the commands that people type beside it."""
+"""The whole service on a folder, as `serve` runs it, and the commands typed beside it."""
 
 from __future__ import annotations
 
