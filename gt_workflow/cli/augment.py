@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import re
 import time
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Final, Literal
 
@@ -76,6 +76,13 @@ def augment(
     as_json: bool,
 ) -> None:
     """Make variants, or print what would be made."""
+    if not chosen.source.startswith("s3://") and not chosen.out.startswith("s3://"):
+        # By whatever ways the two are written.
+        replace(
+            chosen, source=str(Path(chosen.source).resolve()), out=str(Path(chosen.out).resolve())
+        )
+    if sheet is not None and not sheet.parent.is_dir():
+        raise UsageError(f"--sheet: there is no folder {sheet.parent}")
     writes = chosen.out.startswith("s3://") and not dry_run
     with show.Narrator() as narrator, wiring.local(settings, writes=writes) as wired:
         planned = _plan(chosen, wired, narrator)

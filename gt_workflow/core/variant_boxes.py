@@ -3,7 +3,7 @@
 A box stands for an object of unknown outline inside it. `rectangle` takes the whole box for the
 object: the new box surely holds it, and grows with every slanted turn. `ellipse` takes the ellipse
 that the box circumscribes: the new box hugs round things, and may cut corners of square ones. On
-raccoons the ellipse hugs better (IoU with their own bounds 0.78, against 0.71) and cuts off 4 % of
+raccoons the ellipse hugs better (IoU with their own bounds 0.78, against 0.70) and cuts off 4 % of
 them, the rectangle nothing: `scripts/bench augment --box-fit`.
 Flips, right angles, scaling and crops give the same box either way. What leaves the frame is cut
 off the outline, not off the box, so that a box hugs what is still to be seen.

@@ -8,6 +8,7 @@ run goes on at the shard. At the end the shards' lines are joined to `OUT/augmen
     labelled   variants with their boxes; on the train side alone if `side` says so
     untouched  variants without boxes, if no line of the manifest has a label; else passed on
     failed     passed on
+    variants   passed on: variants are made of photographs alone
 """
 
 from gt_workflow.core.label_schema import VARIANT

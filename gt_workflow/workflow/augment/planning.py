@@ -9,7 +9,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import asdict
 from typing import TYPE_CHECKING, Any, BinaryIO, Final
 
-from gt_workflow.core.manifest import Record, read, split_lines
+from gt_workflow.core.manifest import Record, is_variant, read, split_lines
 from gt_workflow.errors import DataError, UsageError
 from gt_workflow.workflow.augment.settings import AugmentPlan, AugmentSettings, Item
 from gt_workflow.workflow.channels.samples import snapshot
@@ -86,9 +86,11 @@ def _of_folder(settings: AugmentSettings, storage: Storage, folders: Folders) ->
 def _of_manifest(settings: AugmentSettings, storage: Storage, progress: Progress) -> AugmentPlan:
     with snapshot(storage, settings.source) as (file, content):
         states, bad = Counter[str](), list[Item]()
+        photographs = Counter[str]()
         attribute = settings.attribute
         for record in _records(file, settings, settings.attribute, bad):
             states[record.state] += 1
+            photographs[record.state] += not is_variant(record.raw)
             attribute = attribute or record.attribute
             if states.total() % 1000 == 0:
                 progress("reading the manifest", states.total(), 0)
@@ -96,7 +98,7 @@ def _of_manifest(settings: AugmentSettings, storage: Storage, progress: Progress
         if settings.attribute is not None and not labelled:
             raise DataError(f"no line has boxes under {settings.attribute!r}", uri=settings.source)
         moved: Mapping[str, Side] = {}
-        photographs = states["labelled"] if labelled else states["untouched"]
+        number = photographs["labelled" if labelled else "untouched"]
         if settings.side == "train":
             if not labelled:
                 raise UsageError("no line is labelled yet, so there is no train side")
@@ -108,15 +110,15 @@ def _of_manifest(settings: AugmentSettings, storage: Storage, progress: Progress
                 fixed_classes=None,
                 uri=settings.source,
             ).moved
-            photographs = sum(
+            number = sum(
                 _varies(record, labelled, settings, moved)
                 for record in _records(file, settings, attribute, [])
             )
     digest = _digest(settings, hashlib.sha256(content.encode()))
     return AugmentPlan(
         settings,
-        photographs,
-        states.total() + len(bad) - photographs,
+        number,
+        states.total() + len(bad) - number,
         attribute,
         digest,
         moved=moved,
@@ -141,7 +143,7 @@ def _records(
 def _varies(
     record: Record, labelled: bool, settings: AugmentSettings, moved: Mapping[str, Side]
 ) -> bool:
-    if record.state != ("labelled" if labelled else "untouched"):
+    if record.state != ("labelled" if labelled else "untouched") or is_variant(record.raw):
         return False
     if settings.side == "all":
         return True

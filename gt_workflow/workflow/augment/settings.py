@@ -57,8 +57,11 @@ class AugmentSettings:
             raise UsageError("--quality (augment.quality): a JPEG's, from 1 to 100")
         if self.look.chroma not in {None, "4:4:4", "4:2:2", "4:2:0"}:
             raise UsageError("--chroma (augment.chroma): 4:4:4, 4:2:2 or 4:2:0")
-        if self.folder == self.source.rstrip("/"):
-            raise UsageError("the variants must not go where the photographs are: --out")
+        if f"{self.folder}/".startswith(f"{self.source.rstrip('/')}/"):
+            raise UsageError(
+                "variants among the photographs would be taken for photographs; name a folder "
+                f"outside {self.source} with --out"
+            )
         choose(self.names, per_image=self.per_image, seed=self.seed, key="")
 
     @property

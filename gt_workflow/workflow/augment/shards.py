@@ -1,10 +1,12 @@
 """What a run leaves in its folder: shards of lines on the way, at the end manifest and receipt.
 
-unfinished.json      whose run is under way; the folder is that run's alone
-parts/00000000.lines a shard's counts, then its lines; there once all its images are
-images/              the variants, and photographs of a folder made upright
-augmented.manifest   all shards' lines, in the source's order
-augment.json         the receipt, written last
+All of it is below the plan's folder:
+
+    unfinished.json      whose run is under way; the folder is that run's alone
+    part-00000000.lines  a shard's counts, then its lines; there once all its images are
+    images/              the variants, and photographs of a folder made upright
+    augmented.manifest   all shards' lines, in the source's order
+    augment.json         the receipt, written last
 """
 
 from __future__ import annotations
