@@ -69,7 +69,8 @@ class S3Storage:
             kind = {"ContentType": content_type(key) or DEFAULT_TYPE}
             with translated(uri):
                 if size < _MULTIPART_BYTES:
-                    self._client.put_object(Bucket=bucket, Key=key, Body=file, **kind)
+                    # Bytes go out in one piece, a file in many small ones that wait for each other.
+                    self._client.put_object(Bucket=bucket, Key=key, Body=file.read(), **kind)
                 else:
                     self._client.upload_fileobj(_Kept(file), bucket, key, ExtraArgs=kind)
 
