@@ -20,3 +20,29 @@ if ! cmp -s requirements.lock .venv/requirements.lock || ! cmp -s pyproject.toml
 fi
 PATH="$PWD/.venv/bin:$PATH"
 export PATH
+
+# The worker page is tested in Debian's Chromium, its modules under Debian's node. What is missing is
+# installed where that may be done; whether or not it could be, the caller goes on.
+have_browser() {
+  missing=""
+  command -v chromium >/dev/null || command -v chromium-browser >/dev/null ||
+    command -v google-chrome >/dev/null || missing="chromium fonts-dejavu-core"
+  command -v node >/dev/null || missing="${missing:+$missing }nodejs"
+  [ -n "$missing" ] || return 0
+  as_root=""
+  if ! command -v apt-get >/dev/null; then
+    why="there is no apt-get"
+  elif [ "$(id -u)" != 0 ] && ! { as_root="sudo -n" && sudo -n true; } 2>/dev/null; then
+    why="only root may"
+  else
+    echo "installing $missing with apt-get, for the tests of the worker page ..." >&2
+    why="apt-get failed"
+    # shellcheck disable=SC2086
+    if {
+      $as_root apt-get -qq -o DPkg::Lock::Timeout=60 update &&
+        $as_root env DEBIAN_FRONTEND=noninteractive apt-get -qq -y -o DPkg::Lock::Timeout=60 \
+          install --no-install-recommends $missing
+    } </dev/null >/dev/null 2>&1; then return 0; fi
+  fi
+  echo "not installed: $missing ($why); tests that need them are skipped, or fail where CI is set" >&2
+}

@@ -8,7 +8,7 @@ import shutil
 import subprocess
 from pathlib import Path
 
-import pytest
+from browser import missing
 
 HERE = Path(__file__).parent
 OLDEST = 18  # the first with a test runner that is no experiment
@@ -17,10 +17,10 @@ OLDEST = 18  # the first with a test runner that is no experiment
 def test_the_pages_modules():
     node = shutil.which("node")
     if node is None:
-        pytest.skip("node is not installed; it runs the tests of the page's JavaScript")
+        missing("node is not installed; it runs the tests of the page's JavaScript")
     told = subprocess.run([node, "--version"], capture_output=True, text=True, check=True).stdout
     if int(told[1:].partition(".")[0]) < OLDEST:
-        pytest.skip(f"node {told.strip()} has no test runner; {OLDEST} has")
+        missing(f"node {told.strip()} has no test runner; {OLDEST} has")
     run = subprocess.run(
         [node, "--test", "--test-reporter=tap", *sorted(map(str, HERE.glob("*.test.mjs")))],
         capture_output=True,

@@ -10,7 +10,7 @@ import os
 import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import Any
+from typing import Any, NoReturn
 
 import pytest
 
@@ -36,7 +36,7 @@ _WHEN = """(element, [holds, known, frames]) => new Promise((done, fail) => {
 })"""
 
 
-def missing(what: str) -> None:
+def missing(what: str) -> NoReturn:
     """Skip the test for want of something; on CI, where nothing may be left out, fail it."""
     if os.environ.get("CI"):
         pytest.fail(what)
