@@ -41,9 +41,13 @@ def translated(uri: str) -> Iterator[None]:
 class TemporaryFile:
     """A file nobody knows yet, hashed as it is written; `publish` or `discard` ends it."""
 
-    def __init__(self, folder: Path, uri: str) -> None:
-        """Create it in a folder on the file system of its later place."""
+    def __init__(self, folder: Path, uri: str, *, hashed: bool = True) -> None:
+        """Create it in a folder on the file system of its later place.
+
+        Where nobody asks for its `etag` it need not be `hashed`: MD5 takes as long as writing.
+        """
         self._uri = uri
+        self._hashed = hashed
         self._digest = hashlib.md5(usedforsecurity=False)
         self.size = 0
         self.path = folder / f".gt-{secrets.token_hex(12)}.part"
@@ -59,7 +63,8 @@ class TemporaryFile:
 
     def write(self, data: bytes | bytearray | memoryview, /) -> int:
         """Append bytes."""
-        self._digest.update(data)
+        if self._hashed:
+            self._digest.update(data)
         self.size += len(data)
         with translated(self._uri):
             rest = memoryview(data)

@@ -23,7 +23,7 @@ from gt_workflow.ports import Growing, Outcome, Stat, Storage
 
 __all__ = ["FolderStorage", "LocalFiles", "Router", "S3Storage"]
 
-_BUFFER = 1 << 18
+_BUFFER = 1 << 16
 
 
 class FolderStorage:
@@ -127,7 +127,7 @@ class LocalFiles:
     def create(self, uri: str) -> Iterator[BinaryIO]:
         """Write a file beside its place and move it there at a clean exit."""
         target = _target(uri)
-        temporary = TemporaryFile(target.parent, uri)
+        temporary = TemporaryFile(target.parent, uri, hashed=False)
         try:
             with io.BufferedWriter(_Sink(temporary), _BUFFER) as buffer:
                 yield buffer

@@ -81,14 +81,14 @@ def _by_planes(
     factors = picture.factors
     if look.chroma and len(picture.planes) > 1:
         factors = warp_jpeg.FACTORS[look.chroma.replace(":", "")]
+    room = warp_planes.Darkroom(picture, recipes, factors=factors, fill=look.fill)
     profile = head.info.get("icc_profile")
     for recipe in recipes:
         written, how = None, "lossless"
         if look.lossless and not recipe.toned and recipe.geometry.rigid:
             written = warp_lossless.move(data, recipe.geometry)
         if written is None:
-            varied = warp_planes.vary(picture, recipe, factors=factors, fill=look.fill)
-            written, how = warp_jpeg.encode(varied, quality), "planes"
+            written, how = warp_jpeg.encode(room.vary(recipe), quality), "planes"
         yield Rendered(warp_jpeg.with_profile(written, profile), "JPEG", how)
 
 

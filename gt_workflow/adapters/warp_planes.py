@@ -8,6 +8,8 @@ samples between the old ones, and they are interpolated there.
 from __future__ import annotations
 
 import hashlib
+from collections import Counter
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any, Final
 
 import cv2
@@ -24,9 +26,9 @@ cv2.setNumThreads(1)
 
 LONGEST_SIDE: Final = 32_766  # OpenCV counts pixels of a warp in 16 bits
 _NOISE: Final = 255 / 6**0.5  # standard deviation of the sum of two even bytes
-# A cubic between two samples and their neighbours.
-_HALF: Final = np.array([-1, 9, 9, -1], np.float32) / 16
-_NONE: Final = np.ones(1, np.float32)
+# A cubic between two samples and their neighbours. OpenCV is twice as quick with odd lengths.
+_HALF: Final = np.array([-1, 9, 9, -1, 0], np.float32) / 16
+_NONE: Final = np.array([0, 1, 0], np.float32)
 _MOVES: Final[dict[tuple[float, ...], Any]] = {
     (-1, 0, 0, 1): lambda plane: cv2.flip(plane, 1),
     (1, 0, 0, -1): lambda plane: cv2.flip(plane, 0),
@@ -36,20 +38,70 @@ _MOVES: Final[dict[tuple[float, ...], Any]] = {
 }
 
 
-def vary(
-    picture: Picture, recipe: Recipe, *, factors: Factors, fill: tuple[int, int, int]
-) -> Picture:
-    """Return a variant with this chroma subsampling; `fill` is RGB."""
-    to, grounds = recipe.geometry, _ycc(fill)
-    made = []
-    for index, plane in enumerate(picture.planes):
-        chroma = index > 0
-        source = picture.factors if chroma else (1, 1)
-        target = factors if chroma else (1, 1)
+class Darkroom:
+    """Makes variants of one picture, each turn only once.
+
+    A turn by 195 degrees is one by 15, seen upside down. Of such a pair one is warped and kept
+    until the other has been asked for; which of them, and so every byte, depends on neither order
+    nor company.
+    """
+
+    def __init__(
+        self,
+        picture: Picture,
+        recipes: Sequence[Recipe],
+        *,
+        factors: Factors,
+        fill: tuple[int, int, int],
+    ) -> None:
+        """Take all that will be asked for; variants get this chroma subsampling. `fill` is RGB."""
+        self._picture = picture
+        self._factors = factors
+        self._grounds = _ycc(fill)
+        self._waiting = Counter(_upright(r.geometry) for r in recipes if not r.geometry.rigid)
+        self._kept: dict[tuple[Geometry, int], Plane] = {}
+
+    def vary(self, recipe: Recipe) -> Picture:
+        """Return a variant."""
+        to, made = recipe.geometry, []
+        if not to.rigid:
+            self._waiting[_upright(to)] -= 1
+        for index in range(len(self._picture.planes)):
+            target = self._factors if index else (1, 1)
+            # Chroma samples that reach over the frame's edge lie otherwise upside down.
+            even = to.width % target[0] == 0 and to.height % target[1] == 0
+            moved = self._moved(to, index) if to.rigid or not even else self._turned(to, index)
+            made.append(_toned(moved, recipe, target, chroma=index > 0))
+        return Picture(made, to.width, to.height, self._factors)
+
+    def _turned(self, to: Geometry, index: int) -> Plane:
+        upright = _upright(to)
+        plane = self._kept.pop((upright, index), None)
+        if plane is None:
+            plane = self._moved(upright, index)
+        if self._waiting[upright] > 0:
+            self._kept[upright, index] = plane
+        # Its own sign tells: what rounding took away is less than any turn.
+        return plane if _is_upright(to) else np.asarray(cv2.flip(plane, -1), np.uint8)
+
+    def _moved(self, to: Geometry, index: int) -> Plane:
+        picture = self._picture
+        source, target = (picture.factors, self._factors) if index else ((1, 1), (1, 1))
         whole = picture.width % source[0] == 0 and picture.height % source[1] == 0
-        moved = _moved(plane, to, source, target, whole=whole, ground=grounds[index])
-        made.append(_toned(moved, recipe, target, chroma=chroma))
-    return Picture(made, to.width, to.height, factors)
+        ground = self._grounds[index]
+        return _moved(picture.planes[index], to, source, target, whole=whole, ground=ground)
+
+
+def _is_upright(to: Geometry) -> bool:
+    return (round(to.a, 12), round(to.b, 12)) > (0.0, 0.0)
+
+
+def _upright(to: Geometry) -> Geometry:
+    """Return the one of a geometry and its half turn whose left side stays left (or goes up)."""
+    sign = 1 if _is_upright(to) else -1
+    a, b, d, e = (round(sign * value, 12) for value in (to.a, to.b, to.d, to.e))
+    c, f = (to.c, to.f) if sign > 0 else (to.width - to.c, to.height - to.f)
+    return Geometry(a, b, round(c, 9), d, e, round(f, 9), to.width, to.height)
 
 
 def _moved(
@@ -99,7 +151,7 @@ def _settled(plane: Plane, to: Geometry, target: Factors, *, whole: bool) -> Pla
             -1,
             _HALF if across else _NONE,
             _HALF if down else _NONE,
-            anchor=(int(across), int(down)),
+            anchor=(1, 1),
             borderType=cv2.BORDER_REPLICATE,
         ),
         np.uint8,
@@ -120,7 +172,8 @@ def _between_centres(to: Geometry, source: Factors, target: Factors) -> Any:
 def _toned(plane: Plane, recipe: Recipe, factors: Factors, *, chroma: bool) -> Plane:
     if recipe.blur:
         across, down = recipe.blur / factors[0], recipe.blur / factors[1]
-        plane = np.asarray(cv2.GaussianBlur(plane, (0, 0), across, sigmaY=down), np.uint8)
+        edge = cv2.BORDER_REPLICATE  # else what is near the frame's edge comes nearer
+        plane = np.asarray(cv2.GaussianBlur(plane, (0, 0), across, sigmaY=down, borderType=edge))
     offset = 0.0 if chroma else recipe.brightness
     if recipe.contrast != 1.0 or offset:
         levels = np.arange(256, dtype=np.float64)
