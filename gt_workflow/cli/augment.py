@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import json
+import os
 import re
 import time
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final, Literal
 
@@ -18,6 +19,7 @@ from gt_workflow.errors import UsageError
 from gt_workflow.ports import Look, Storage
 from gt_workflow.workflow import augment as stage
 from gt_workflow.workflow.augment import VARIANT
+from gt_workflow.workflow.sources import is_manifest
 
 _MOST_TOLD: Final = 20
 
@@ -51,8 +53,8 @@ def asked(settings: Settings, *, source: str, out: str, **further: Any) -> stage
         warp_lossless.require()
     red, green, blue = bytes.fromhex(chosen.fill.removeprefix("#"))
     return stage.AugmentSettings(
-        source=source,
-        out=out,
+        source=source if is_manifest(source) else _whole(source),
+        out=_whole(out),
         variants=chosen.variants or ("seed-ten",),
         per_image=chosen.per_image or None,
         seed=chosen.seed,
@@ -67,6 +69,11 @@ def asked(settings: Settings, *, source: str, out: str, **further: Any) -> stage
     )
 
 
+def _whole(place: str) -> str:
+    """Return where a folder is from anywhere: a manifest's addresses must outlive this one."""
+    return place if not place or place.startswith("s3://") else str(Path(place).resolve())
+
+
 def augment(
     settings: Settings,
     chosen: stage.AugmentSettings,
@@ -76,11 +83,6 @@ def augment(
     as_json: bool,
 ) -> None:
     """Make variants, or print what would be made."""
-    if not chosen.source.startswith("s3://") and not chosen.out.startswith("s3://"):
-        # By whatever ways the two are written.
-        replace(
-            chosen, source=str(Path(chosen.source).resolve()), out=str(Path(chosen.out).resolve())
-        )
     if sheet is not None and not sheet.parent.is_dir():
         raise UsageError(f"--sheet: there is no folder {sheet.parent}")
     writes = chosen.out.startswith("s3://") and not dry_run
@@ -96,7 +98,8 @@ def augment(
         show.data(done.to_dict())
     else:
         tell(done)
-        show.line(f"manifest: {wired.path(done.receipt.manifest)}")
+        manifest = wired.path(done.receipt.manifest)
+        show.line(f"manifest: {min(manifest, os.path.relpath(manifest), key=len)}")
     if sheet is not None:
         show.note(f"contact sheet: {sheet}")
 
