@@ -5,16 +5,21 @@ from __future__ import annotations
 import io
 import json
 import shutil
+from contextlib import closing
 from pathlib import Path
 
 import pytest
 from PIL import Image, PngImagePlugin
 
+from gt_workflow.adapters.engine import ProcessEngine
+from gt_workflow.adapters.images import PillowImages
 from gt_workflow.adapters.storage import LocalFiles
+from gt_workflow.adapters.walk import LocalFolders
+from gt_workflow.adapters.warp import Warp
 from gt_workflow.core import recordio
 from gt_workflow.core.recordio import MAGIC
 from gt_workflow.core.truth import parse_voc
-from gt_workflow.workflow import convert
+from gt_workflow.workflow import augment, convert
 from gt_workflow.workflow.convert import ConvertSettings
 
 pytestmark = pytest.mark.oracle
@@ -104,6 +109,66 @@ def test_raccoons_are_packed_as_im2rec_does_and_read_back(oracle, shared, tmp_pa
     out = channels(tmp_path, lines)
     assert_same_bytes(out, packed_by_mxnet(oracle, tmp_path, out))
     assert assert_same_boxes(oracle, out) == 200
+
+
+def test_boxes_of_variants_are_read_as_the_augmented_manifest_has_them(oracle, shared, tmp_path):
+    folder = shared / "data" / "raccoons"
+    manifest = tmp_path / "labelled.manifest"
+    with manifest.open("wb") as file:
+        for path in sorted((folder / "annotations").glob("*.xml")):
+            voc = parse_voc(path.read_bytes(), uri=str(path))
+            boxes = [(0, b.left, b.top, b.width, b.height) for _, b in voc.boxes]
+            file.write(line(folder / "images" / voc.filename, (voc.width, voc.height), boxes))
+    planned = augment.plan(
+        augment.AugmentSettings(
+            str(manifest),
+            str(tmp_path / "augmented"),
+            variants=("seed-ten", "scale", "crop"),
+            side="train",
+        ),
+        storage=LocalFiles(),
+        folders=LocalFolders(),
+        progress=lambda *_: None,
+    )
+    with closing(ProcessEngine(2)) as engine:
+        receipt = augment.run(
+            planned,
+            storage=LocalFiles(),
+            folders=LocalFolders(),
+            engine=engine,
+            images=PillowImages(),
+            warper=Warp(),
+            progress=lambda *_: None,
+        )
+    labelled = Path(receipt.manifest).read_bytes().splitlines(keepends=True)
+    out = channels(tmp_path, labelled, forms=("recordio",))
+    width = str(json.loads((out / "recordio" / "channel.json").read_bytes())["label_width"])
+    boxes, variants = 0, 0
+    for side in SIDES:
+        read = json.loads(oracle.run(READER, out / "recordio" / side / f"{side}.rec", width))
+        index = (out / "recordio" / "index" / f"{side}.idx").read_text("utf-8").splitlines()
+        assert len(read) == len(index)
+        for theirs, entry in zip(read, index, strict=True):
+            ours = json.loads(labelled[int(entry.split("\t")[0])])
+            size = ours["boxes"]["image_size"][0]
+            expected = [
+                (
+                    0,
+                    box["left"] / size["width"],
+                    box["top"] / size["height"],
+                    (box["left"] + box["width"]) / size["width"],
+                    (box["top"] + box["height"]) / size["height"],
+                )
+                for box in ours["boxes"]["annotations"]
+            ]
+            assert [row[:5] for row in theirs["objects"]] == [
+                pytest.approx(row, abs=1e-6) for row in expected
+            ]
+            boxes += len(expected)
+            variants += "variant" in ours
+            assert side == "train" or "variant" not in ours
+    assert variants == receipt.counts["variants"] >= 12 * 150
+    assert boxes == receipt.counts["boxes"] + 217
 
 
 def hostile_images(folder: Path) -> list[tuple[Path, tuple[int, int]]]:
