@@ -294,6 +294,68 @@ def test_processes_write_the_same_bytes_as_one(tmp_path):
     assert found == alone.written()
 
 
+def test_the_order_of_a_manifest_changes_the_order_of_lines_alone():
+    lines = [labelled(number) for number in range(40)]
+    ahead, back = Bench(lines), Bench(lines[::-1])
+    for bench in (ahead, back):
+        bench.run(variants=("seed-ten", "noise", "crop"), per_image=3)
+    assert sorted(ahead.raw().splitlines()) == sorted(back.raw().splitlines())
+    images = [
+        {uri: data for uri, data in bench.written().items() if uri.endswith(".jpg")}
+        for bench in (ahead, back)
+    ]
+    assert images[0] == images[1]
+    assert len(images[0]) == 120
+
+
+def test_variants_get_no_variants_of_their_own():
+    bench = Bench([labelled(0), labelled(1, variant={"of": "s3://bucket/images/0.jpg"})])
+    assert (bench.plan().photographs, bench.plan().passed) == (1, 1)
+    receipt = bench.run(variants=("flip-lr",))
+    assert receipt.counts["variants"] == 1
+    assert len(bench.lines()) == 3
+
+
+def test_what_channels_would_drop_gets_no_variants_on_the_train_side():
+    lines = [labelled(number) for number in range(8)] + [labelled(8, []), labelled(9, [])]
+    every, train = (Bench(lines).plan(side=side, validation=0.01) for side in ("all", "train"))
+    assert every.photographs == 10
+    assert train.photographs == 7  # one of eight goes to validation, which had none otherwise
+
+
+def test_sets_apart_lie_side_by_side():
+    bench = Bench([labelled(0)])
+    receipts = [bench.run(variants=(name,), apart=True) for name in ("flip-lr", "flip-tb")]
+    folders = {receipt.manifest.rpartition("/")[0] for receipt in receipts}
+    assert len(folders) == 2
+    assert all(folder.startswith(f"{OUT}/") for folder in folders)
+    assert bench.run(variants=("flip-lr",), apart=True).unchanged
+
+
+def test_a_line_or_image_that_cannot_be_read_is_passed_on_if_bad_lines_are_skipped():
+    bench = Bench([labelled(0), labelled(1), labelled(2)])
+    first, *others = bench.storage.objects[SOURCE].splitlines(keepends=True)
+    bench.storage.objects[SOURCE] = first + b"no line\n" + b"".join(others)
+    bench.storage.objects["s3://bucket/images/1.jpg"] = jpeg()[:300]
+    with pytest.raises(DataError, match=r"output\.manifest:2: "):
+        bench.plan()
+    receipt = bench.run(variants=("flip-lr",), on_bad_line="skip")
+    ((name, reason),) = receipt.left_out
+    assert name == "line 3"
+    assert "images/1.jpg" in reason
+    assert receipt.counts["variants"] == 2
+    assert bench.raw().splitlines()[2] == b"no line"
+    assert len(bench.raw().splitlines()) == 6
+
+
+def test_somebody_elses_files_are_left_alone():
+    for name in ("augmented.manifest", "images/cat.jpg"):
+        bench = Bench([labelled(0)], {f"{OUT}/{name}": b"mine"})
+        with pytest.raises(UsageError, match="was not written by augment"):
+            bench.run()
+        assert bench.written() == {f"{OUT}/{name}": b"mine"}
+
+
 def test_a_missing_image_names_its_line():
     bench = Bench([labelled(0), labelled(1)])
     del bench.storage.objects["s3://bucket/images/1.jpg"]
