@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import io
-import json
 from pathlib import Path
 
 import pytest
@@ -110,29 +109,6 @@ def test_boxes_are_judged_with_a_comment(desk):
     bad, good = desk.output()
     assert bad["checked-metadata"]["worker-feedback"] == [{"comment": "The left one"}]
     assert good["checked-metadata"]["class-name"] == "good"
-
-
-def test_hundreds_of_boxes_can_be_worked_with(desk):
-    boxes = [
-        {"class_id": index % 2, "left": 20 * (index % 30), "top": 40 * (index // 30),
-         "width": 18, "height": 36}
-        for index in range(300)
-    ]  # fmt: skip
-    line = json.dumps([{"label": "cat", **box} for box in boxes]).replace("{", "{ ")
-    text = (TEMPLATES / "boxes_as_in_the_guide.liquid.html").read_text()
-    desk.job(text.replace('header="Draw', f"initial-value='{line}' header=\"Draw"), objects=1)
-    seat = desk.sit_down()
-    assert seat.count() == "300 boxes"
-    seat.page.mouse.move(*seat.screen(300, 200))
-    for _ in range(10):
-        seat.page.mouse.wheel(0, -50)
-    seat.press("f", "Tab", "ArrowRight", "d")
-    assert seat.count() == "301 boxes"
-    seat.press("Enter")
-    seat.all_done()
-    [answer] = desk.responses()
-    assert len(answer["annotatedResult"]["boundingBoxes"]) == 301
-    assert answer["annotatedResult"]["initialValueModified"] is True
 
 
 def test_a_finger_draws_and_two_fingers_zoom(desk):

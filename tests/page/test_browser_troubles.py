@@ -65,6 +65,8 @@ def test_an_image_whose_time_is_over_is_taken_away(desk):
     desk.job(objects=2)
     seat = desk.begin(install_clock=True)
     seat.ready()
+    desk.house.clock.sleep(601)
+    desk.house.settle()
     seat.page.clock.fast_forward("10:01")
     seat.page.get_by_text("Its time is over; somebody else may get it.").wait_for()
     seat.page.get_by_role("button", name="Next image").click()

@@ -46,16 +46,17 @@ function closed(error) {
 
 // Jobs
 
+const statusOf = ({ status }) => (status === "InProgress" ? "in progress" : status.toLowerCase());
+
 function jobRow(job, chosen) {
   const done = job.labeled + job.failed;
-  const status = job.status === "InProgress" ? "in progress" : job.status.toLowerCase();
   return h("li", {},
     h("button", {
       type: "button", class: "job", "aria-pressed": String(job.job_arn === chosen),
       onclick: () => choose(job.job_arn),
     },
     h("span", { class: "job-name" }, job.job_name),
-    h("span", { class: `status ${job.alive ? "alive" : ""}` }, status),
+    h("span", { class: `status ${job.alive ? "alive" : ""}` }, statusOf(job)),
     h("progress", { max: Math.max(job.total, 1), value: done }),
     h("span", { class: "quiet job-counts" },
       `${number(job.labeled)} of ${number(job.total)} labeled` +
@@ -214,7 +215,7 @@ function draw() {
     h("div", { class: "row-head" },
       h("div", {},
         h("h1", {}, one.job_name),
-        h("p", { class: "quiet" }, `${one.title} · ${one.status} · team ${short(one.workteam_arn)}`)),
+        h("p", { class: "quiet" }, `${one.title} · ${statusOf(one)} · team ${short(one.workteam_arn)}`)),
       h("span", { class: "space" }),
       one.status === "InProgress" || one.status === "Initializing"
         ? h("button", { type: "button", class: "danger", onclick: () => stopDialog(one) }, "Stop …") : null),
@@ -240,7 +241,10 @@ async function lookAtPeople() {
 async function look() {
   ({ jobs } = await admin("jobs"));
   if (chosen === null && jobs.length) await choose(jobs[0].job_arn);
-  else draw();
+  else {
+    draw();
+    if (job()) sheet.grown(job().labeled);
+  }
 }
 
 async function begin() {

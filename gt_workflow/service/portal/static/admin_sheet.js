@@ -71,6 +71,11 @@ export class Sheet {
     await this.#load(0);
   }
 
+  /** Load again what is no full page yet, when there is more of it; a full one waits for a click. */
+  grown(labeled) {
+    if (this.#offset === 0 && this.#total < PAGE && labeled !== this.#total) this.#go(0);
+  }
+
   #go(offset, sort = this.#sort) {
     this.#sort = sort;
     this.#load(Math.max(offset, 0)).catch(this.#refused);

@@ -12,7 +12,7 @@ export class Refusal extends Error {
 }
 
 /** One call: resolves to the answer's JSON, or rejects with a Refusal. */
-export async function send(method, path, body) {
+export async function send(method, path, body, { keepalive = false } = {}) {
   const headers = { "X-GT-Page": "1" };
   if (body !== undefined) headers["Content-Type"] = "application/json";
   let response;
@@ -24,6 +24,7 @@ export async function send(method, path, body) {
       cache: "no-store",
       credentials: "same-origin",
       redirect: "error",
+      keepalive,
     });
   } catch {
     throw new Refusal(0, "The service cannot be reached. Nothing is lost; try again in a moment.");
@@ -57,7 +58,9 @@ export class Api {
     return done.task;
   };
 
-  giveBack = (id) => send("POST", `tasks/${encodeURIComponent(id)}/return`, {});
+  // It arrives even if the page is closed or loaded again at once.
+  giveBack = (id) =>
+    send("POST", `tasks/${encodeURIComponent(id)}/return`, {}, { keepalive: true });
 
   decline = (id, reason) =>
     send("POST", `tasks/${encodeURIComponent(id)}/decline`, { reason });

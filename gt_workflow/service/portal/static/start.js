@@ -120,5 +120,12 @@ export function jobsView(app, { api, worker, ended, refused, say, open, out }) {
   };
   look().catch(refused);
   const timer = setInterval(again, LOOK_AGAIN);
-  return () => clearInterval(timer);
+  // Who comes back to the window sees at once what there is.
+  document.addEventListener("visibilitychange", again);
+  addEventListener("focus", again);
+  return () => {
+    clearInterval(timer);
+    document.removeEventListener("visibilitychange", again);
+    removeEventListener("focus", again);
+  };
 }

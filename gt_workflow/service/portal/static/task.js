@@ -1,7 +1,7 @@
 // The tasks of a job, one after the other: the frame at hand, the next one ready behind it, and
 // how each ends. What is drawn is the frame's; what is sent, kept and timed is in here.
 
-import { button, h } from "./dom.js";
+import { button, h, key } from "./dom.js";
 import { Drafts } from "./drafts.js";
 import { Frame } from "./frame.js";
 import { duration } from "./time.js";
@@ -74,7 +74,8 @@ export function taskView(app, { api, worker, task, held = [], refused, say, home
     title: "Give the image back and leave; you may be asked again",
   }, "Return");
   const askWhy = () => busy || over || decline.open || decline.showModal();
-  const refuse = button({ onclick: askWhy, title: "Say why it cannot be labeled (X)" }, "Decline …");
+  const refuse = button({ onclick: askWhy, title: "Say why it cannot be labeled" },
+    "Decline …", key("X"));
 
   const heard = {
     ready(_data, frame) {
@@ -149,7 +150,8 @@ export function taskView(app, { api, worker, task, held = [], refused, say, home
     const { task: waited } = frame;
     if (frame.until - Date.now() > STALE * waited.seconds_left * 1000) return frame;
     frame.close();
-    await api.giveBack(waited.id).catch(() => {});
+    // What has run out is not the worker's any more, and would be refused.
+    if (frame.until > Date.now()) await api.giveBack(waited.id).catch(() => {});
     const found = await api.accept(arn);
     return found === null ? null : add(found);
   }
@@ -273,7 +275,7 @@ export function taskView(app, { api, worker, task, held = [], refused, say, home
     // Nobody is to wait for a task that was only fetched ahead.
     ahead.then((frame) => {
       frame?.close();
-      if (frame) give(frame.task);
+      if (frame?.until > Date.now()) give(frame.task);
     });
   };
 }

@@ -8,23 +8,30 @@ import { tell } from "./page.js";
 
 const ARROWS = { ArrowLeft: [-1, 0], ArrowRight: [1, 0], ArrowUp: [0, -1], ArrowDown: [0, 1] };
 const CORNERS = HANDLES.filter((handle) => handle.length === 2);
-const HELP = [
-  ["drag", "draw a box; on a selected box move it, on its handles resize it"],
-  ["Shift + drag", "draw even on a selected box"],
-  ["click", "select a box; again: the one beneath"],
-  ["1 … 9, 0", "choose the label, or change that of the selected box"],
-  ["B", "put a new box in the middle, for the keys to move and resize"],
-  ["D", "duplicate the selected (or last) box"],
-  ["P", "put the boxes of the image before on this one"],
-  ["arrows", "move the selected box by 1 pixel, with Shift by 10"],
-  ["Ctrl + arrows", "resize it at the marked corner, with Shift by 10"],
-  ["C", "mark the next corner"],
-  ["Tab, Shift+Tab", "select the next box, the one before"],
-  ["Delete", "delete the selected box"],
-  ["Ctrl+Z, Ctrl+Shift+Z", "undo, redo"],
-  ["N", "nothing to label in this image"],
-  ["Esc", "let go: stop drawing, deselect"],
-];
+const HELP = {
+  Draw: [
+    ["1 … 9, 0", "choose the label, also of a selected box"],
+    ["drag", "draw a box; with Shift even on a selected one"],
+    ["B", "put a box in the middle, to be moved by keys"],
+    ["D", "duplicate the selected or last box"],
+    ["P", "bring the boxes of the image before"],
+    ["N", "nothing to label in this image"],
+  ],
+  Change: [
+    ["Tab, Shift+Tab", "select the next box, the one before"],
+    ["click", "select a box; again: the one beneath"],
+    ["arrows", "move it by 1 pixel, with Shift by 10"],
+    ["Ctrl+arrows", "resize it at the marked corner"],
+    ["C", "mark the next corner"],
+    ["Delete", "delete it"],
+    ["Ctrl+Z, Ctrl+Shift+Z", "undo, redo"],
+    ["Esc", "stop drawing, deselect"],
+  ],
+};
+const HINTS = {
+  drawn: "Drag to draw. Click a box to change it.",
+  selected: "Arrows move, Ctrl+arrows resize, Delete removes.",
+};
 
 export class CrowdBoundingBox extends ImageWork {
   static observedAttributes = ["src", "labels", "initial-value", "header"];
@@ -44,8 +51,9 @@ export class CrowdBoundingBox extends ImageWork {
       nothing: button({ class: "wide", onclick: () => this.#sayNothing() },
         "Nothing to label", key("N")),
       count: h("span", { class: "count" }),
+      hint: h("p", { class: "quiet hint" }),
     };
-    const { undo, redo, remove, nothing, count } = this.#buttons;
+    const { undo, redo, remove, nothing, count, hint } = this.#buttons;
     return {
       title: "Label",
       names: labels,
@@ -54,7 +62,7 @@ export class CrowdBoundingBox extends ImageWork {
       fixed: false,
       swatch: (label) => colour(labels, label),
       keys: HELP,
-      tools: h("div", { class: "tools" }, undo, redo, remove, count, nothing),
+      tools: h("div", { class: "tools" }, undo, redo, remove, count, nothing, hint),
     };
   }
 
@@ -95,7 +103,7 @@ export class CrowdBoundingBox extends ImageWork {
 
   refresh() {
     super.refresh();
-    const { undo, redo, remove, nothing, count } = this.#buttons;
+    const { undo, redo, remove, nothing, count, hint } = this.#buttons;
     const { drawing } = this;
     if (!undo) return;
     undo.disabled = !drawing?.canUndo;
@@ -104,6 +112,7 @@ export class CrowdBoundingBox extends ImageWork {
     const number = drawing?.boxes.length ?? 0;
     nothing.disabled = drawing === null || number > 0;
     nothing.setAttribute("aria-pressed", String(drawing?.nothing === true));
+    hint.textContent = drawing?.selected >= 0 ? HINTS.selected : HINTS.drawn;
     count.textContent = number === 1 ? "1 box" : `${number} boxes`;
   }
 

@@ -5,7 +5,7 @@ import { boxes, names } from "./answer.js";
 import { ImageWork } from "./image_work.js";
 import { verdict } from "./model.js";
 
-const HELP = [["1 … 9, 0", "choose the category"]];
+const HELP = { Judge: [["1 … 9, 0", "choose the category"]] };
 
 export class CrowdImageClassifier extends ImageWork {
   static observedAttributes = ["src", "categories", "overlay", "header"];

@@ -9,14 +9,30 @@ import { listen, started, task, tell } from "./page.js";
 
 const KEYS = "1234567890";
 const STYLE = new URL("./work.css", import.meta.url).href;
-const COMMON_KEYS = [
-  ["wheel, + and −", "zoom at the cursor; F fits the image again"],
-  ["Space + drag", "move the image; so does the middle button, or two fingers"],
-  ["I", "show or hide the instructions"],
-  ["Enter", "submit; while writing a comment, Ctrl+Enter"],
-  ["X", "decline the image, and say why"],
-  ["?", "these keys"],
-];
+const COMMON_KEYS = {
+  Look: [
+    ["wheel, +, −", "zoom at the cursor"],
+    ["F", "fit the image again"],
+    ["Space+drag", "move the image, as the middle button or two fingers do"],
+    ["I", "show or hide the instructions"],
+  ],
+  "Go on": [
+    ["Enter", "submit; in a comment, Ctrl+Enter"],
+    ["X", "decline the image, and say why"],
+    ["?", "these keys"],
+  ],
+};
+
+/** "Ctrl+Z, Ctrl+Shift+Z" as keys; words for the mouse stay words. */
+const asKeys = (text) => /^(drag|click|arrows)$/.test(text) ? text
+  : text.split(", ").map((one) => key(one));
+
+/** In the order in which two columns are about equally long. */
+function keyGroups(own) {
+  const [first, ...others] = Object.entries(own);
+  const [look, goOn] = Object.entries(COMMON_KEYS);
+  return [first, look, ...others, goOn];
+}
 
 let instructionsShut = false;
 listen("start", ({ shut }) => (instructionsShut = shut === true));
@@ -161,8 +177,10 @@ export class ImageWork extends HTMLElement {
       h("form", { method: "dialog" }, h("button", { class: "primary" }, "Close")));
     const help = h("dialog", { class: "help" },
       h("h2", {}, "Keys and mouse"),
-      h("dl", {}, [...told.keys, ...COMMON_KEYS].map(([what, does]) =>
-        [h("dt", {}, what), h("dd", {}, does)])),
+      h("div", { class: "key-groups" },
+        keyGroups(told.keys).map(([name, keys]) => h("section", {},
+          h("h3", {}, name),
+          h("dl", {}, keys.map(([what, does]) => [h("dt", {}, asKeys(what)), h("dd", {}, does)]))))),
       h("form", { method: "dialog" }, h("button", { class: "primary" }, "Close")));
     const header = this.getAttribute("header")?.trim();
     const hasInstructions = full !== null || short !== null;
