@@ -209,7 +209,8 @@ tasks = Table(
     Column("idx", Integer, nullable=False),
     Column("iteration", Integer, nullable=False),
     Column("worker_id", String, nullable=False),
-    # leased | submitted | returned | declined | expired | withdrawn (its job or batch ended)
+    # leased | submitted | returned | declined | expired | passed (on, see fetched_ahead)
+    # | withdrawn (its job or batch ended)
     Column("state", String, nullable=False),
     Column("accepted", Float, nullable=False),
     Column("lease_until", Float, nullable=False),
@@ -231,6 +232,15 @@ Index(
     unique=True,
     sqlite_where=tasks.c.state.in_(["leased", "submitted", "declined"]),
     postgresql_where=tasks.c.state.in_(["leased", "submitted", "declined"]),
+)
+
+# Leased tasks that a page has fetched ahead and not shown yet; see `labeling.available`.
+fetched_ahead = Table(
+    "fetched_ahead",
+    metadata,
+    Column("task_id", String, primary_key=True),
+    Column("job_id", Integer, nullable=False),
+    Index("fetched_ahead_by_job", "job_id"),
 )
 
 gold_objects = Table(

@@ -10,7 +10,9 @@ import pytest
 from jobs_world import WIDTH, World, answer
 
 from gt_workflow.service.faults import Fault
-from gt_workflow.service.labeling.handout import HOLDING_LIMIT, IMAGE_WAITS, MOST_IMAGES
+from gt_workflow.service.labeling.handout import HOLDING_LIMIT
+from gt_workflow.service.labeling.jobs import MOST_IMAGES
+from gt_workflow.service.labeling.sizes import IMAGE_WAITS
 
 
 @pytest.fixture

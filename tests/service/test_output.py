@@ -83,8 +83,8 @@ def test_a_worker_response_has_each_workers_answer_as_submitted(world):
 
 def test_consolidation_files_hold_what_goes_in_and_what_comes_out(world):
     world.begin(2)
-    world.label_one("w0", ("dog", 1, 1, 10, 10))
     world.storage.delete("s3://bucket/images/1.jpg")
+    world.label_one("w0", ("dog", 1, 1, 10, 10))
     world.finish()
     assert world.status() == "Completed"
     files = {path.split("/")[2]: body for path, body in world.written().items()}

@@ -13,18 +13,21 @@ import logging
 from collections.abc import Callable, Iterator
 from typing import Any, BinaryIO, Final
 
-from sqlalchemy import Connection, delete, insert, or_, select, update
+from sqlalchemy import Connection, Delete, Update, delete, insert, or_, select, update
 
 from gt_workflow.core import gold
 from gt_workflow.core.boxes import Box
 from gt_workflow.core.json_lines import split_lines
 from gt_workflow.errors import DataError, StorageError
 from gt_workflow.ports import Clock, Storage
-from gt_workflow.service.faults import conflict, forbidden, not_found
+from gt_workflow.service.faults import Fault, conflict, forbidden, not_found
 from gt_workflow.service.labeling import answers, places
 from gt_workflow.service.labeling.images import UnusableImageError, measure
 from gt_workflow.service.labeling.records import Job, Task, read_job
+from gt_workflow.service.labeling.sizes import Unmeasured
 from gt_workflow.service.store import Store, gold_objects, gold_tasks, gold_turns
+
+_REST: Final = 30.0  # seconds
 
 _log = logging.getLogger(__name__)
 
@@ -47,17 +50,25 @@ class Gold:
         self._clock = clock
         self._new_id = new_id
         self._read_size = read_size
+        self._resting: dict[tuple[int, int], float] = {}  # images out of reach, until when
 
-    def next(self, connection: Connection, job: Job, worker_id: str, now: float) -> Task | None:
+    def next(
+        self, connection: Connection, job: Job, worker_id: str, now: float
+    ) -> Task | Unmeasured | None:
         """Lease a gold question to a worker, if one is due and there is one left for them.
 
-        Counts the task either way, since the caller hands out another otherwise.
+        Counts the task unless its image has to be looked at first, since the caller hands out
+        another otherwise.
         """
         handed, golden = self._turn(connection, job, worker_id)
         place = None
         salt = f"{job.arn}:{worker_id}"
         if gold.due(handed=handed, gold=golden, rate=job.request.gold_rate, salt=salt):
-            place = self._lease(connection, job, worker_id, now)
+            found = self._first(connection, job, worker_id, now)
+            if found is not None and found.width is None:
+                return Unmeasured(job, found.idx, gold=True)
+            if found is not None:
+                place = self._lease(connection, job, found, worker_id, now)
         self._count(connection, job, worker_id, handed + 1, golden + (place is not None))
         return None if place is None else places.task(job, place)
 
@@ -81,6 +92,14 @@ class Gold:
             row, job = _own(connection, worker_id, task_id)
         _check_live(row, job, self._now())
         return _task(job, row)
+
+    def is_live(self, worker_id: str, task_id: str) -> bool:
+        """Tell whether a worker may still answer a task."""
+        try:
+            self.task(worker_id, task_id)
+        except Fault:
+            return False
+        return True
 
     def image_uri(self, worker_id: str, task_id: str) -> str:
         """Return where the image of a worker's gold task is, also once it is answered.
@@ -123,9 +142,32 @@ class Gold:
             _check_live(row, job, now)
             _end(connection, task_id, state, now)
 
-    def _lease(
-        self, connection: Connection, job: Job, worker_id: str, now: float
-    ) -> places.Shown | None:
+    def look(self, wanted: Unmeasured) -> None:
+        """Note the size of a gold question's image, or leave the question out."""
+        job = wanted.job
+        this = (gold_objects.c.job_id == job.id, gold_objects.c.idx == wanted.idx)
+        with self._store.read() as connection:
+            row = connection.execute(select(gold_objects).where(*this)).first()
+        if row is None or row.width is not None:
+            return  # somebody else was faster
+        change: Delete | Update
+        try:
+            width, height = measure(
+                _line(row.uri), storage=self._storage, read_size=self._read_size
+            )
+            change = update(gold_objects).where(*this).values(width=width, height=height)
+        except UnusableImageError as error:
+            # It can teach nobody anything; the job does not depend on it.
+            _log.warning("a gold question of %s is left out: %s", job.arn, error)
+            change = delete(gold_objects).where(*this)
+        except StorageError:
+            self._resting[job.id, wanted.idx] = self._now() + _REST
+            return
+        with self._store.write() as connection:
+            connection.execute(change)
+
+    def _first(self, connection: Connection, job: Job, worker_id: str, now: float) -> Any:
+        """Return the first question that is left for a worker, or None."""
         mine = (
             select(gold_tasks.c.id)
             .where(
@@ -139,30 +181,21 @@ class Gold:
             )
             .exists()
         )
-        found = connection.execute(
+        resting = [
+            idx
+            for (job_id, idx), until in self._resting.items()
+            if job_id == job.id and now < until
+        ]
+        return connection.execute(
             select(gold_objects)
-            .where(gold_objects.c.job_id == job.id, ~mine)
+            .where(gold_objects.c.job_id == job.id, ~mine, gold_objects.c.idx.not_in(resting))
             .order_by(gold_objects.c.idx)
             .limit(1)
         ).first()
-        if found is None:
-            return None
-        line = _line(found.uri)
-        size = (found.width, found.height)
-        this = (gold_objects.c.job_id == job.id, gold_objects.c.idx == found.idx)
-        if found.width is None:
-            try:
-                size = measure(line, storage=self._storage, read_size=self._read_size)
-            except UnusableImageError as error:
-                # It can teach nobody anything; the job does not depend on it.
-                _log.warning("a gold question of %s is left out: %s", job.arn, error)
-                connection.execute(delete(gold_objects).where(*this))
-                return None
-            except StorageError:
-                return None  # later, perhaps
-            connection.execute(
-                update(gold_objects).where(*this).values(width=size[0], height=size[1])
-            )
+
+    def _lease(
+        self, connection: Connection, job: Job, found: Any, worker_id: str, now: float
+    ) -> places.Shown:
         until = min(now + job.request.human.time_limit, job.batch_deadline)
         task_id = self._new_id()
         connection.execute(
@@ -179,9 +212,9 @@ class Gold:
         return places.Shown(
             id=task_id,
             idx=found.idx,
-            line=line,
-            width=size[0],
-            height=size[1],
+            line=_line(found.uri),
+            width=found.width,
+            height=found.height,
             accepted=now,
             lease_until=until,
         )
@@ -208,32 +241,35 @@ class Gold:
         return self._clock.now().timestamp()
 
 
-def load(connection: Connection, job: Job, storage: Storage, labels: tuple[str, ...]) -> None:
+def load(job: Job, *, store: Store, storage: Storage, labels: tuple[str, ...]) -> None:
     """Read a job's gold manifest, if it names one, in place of what was read before.
 
     Raises `DataError` for what the job's owner must mend, and `StorageError`.
     """
-    connection.execute(delete(gold_objects).where(gold_objects.c.job_id == job.id))
+    rows = list(_rows(job, storage, labels))
+    with store.write() as connection:
+        connection.execute(delete(gold_objects).where(gold_objects.c.job_id == job.id))
+        if rows:
+            connection.execute(insert(gold_objects), rows)
+
+
+def _rows(job: Job, storage: Storage, labels: tuple[str, ...]) -> Iterator[dict[str, Any]]:
     uri = job.request.gold_uri
     if uri is None:
         return
     if job.kind != "label":
         raise DataError("gold questions are for jobs that draw boxes; leave them out", uri=uri)
     with storage.open(uri) as file:
-        rows = [
-            {
+        for idx, known in enumerate(
+            gold.questions(split_lines(file, uri=uri), uri=uri, labels=labels)
+        ):
+            sides = [(label, *_sides(box)) for label, box in known.boxes]
+            yield {
                 "job_id": job.id,
                 "idx": idx,
                 "uri": known.uri,
-                "boxes": json.dumps(
-                    [(label, *_sides(box)) for label, box in known.boxes], ensure_ascii=False
-                ),
+                "boxes": json.dumps(sides, ensure_ascii=False),
             }
-            for idx, known in enumerate(
-                gold.questions(split_lines(file, uri=uri), uri=uri, labels=labels)
-            )
-        ]
-    connection.execute(insert(gold_objects), rows)
 
 
 _SHOWN: Final = select(

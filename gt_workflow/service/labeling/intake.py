@@ -71,8 +71,7 @@ class Intake:
             self._insert(rows)
         for problem in check_object_count(seen):
             raise DataError(problem.message, uri=uri)
-        with self._store.write() as connection:
-            gold.load(connection, job, self._storage, labels)
+        gold.load(job, store=self._store, storage=self._storage, labels=labels)
         self._begin(job, labels=labels, audited=audited, total=total, failed=failed)
 
     def forget(self, job: Job) -> Iterator[None]:

@@ -11,7 +11,7 @@ import json
 from collections.abc import Callable, Mapping
 from contextlib import AbstractContextManager
 from datetime import datetime
-from typing import Any, BinaryIO, Literal, TypeAlias
+from typing import Any, BinaryIO, Final, Literal, TypeAlias
 
 from sqlalchemy import bindparam, insert, select, update
 
@@ -20,9 +20,12 @@ from gt_workflow.ports import Clock, Storage
 from gt_workflow.service.faults import in_use, invalid, not_found
 from gt_workflow.service.labeling import states, views
 from gt_workflow.service.labeling.clockwork import Clockwork
+from gt_workflow.service.labeling.gold import Gold
 from gt_workflow.service.labeling.handout import Handout
 from gt_workflow.service.labeling.records import Offer, Task, parse_request
 from gt_workflow.service.labeling.review import Review
+from gt_workflow.service.labeling.sizes import Sizes, Unmeasured
+from gt_workflow.service.labeling.takeback import Takeback
 from gt_workflow.service.prepared import Prepared
 from gt_workflow.service.store import Store, jobs, tags
 
@@ -32,7 +35,10 @@ Offers: TypeAlias = list[Offer]
 Tasks: TypeAlias = list[Task]
 SortOrder = Literal["Ascending", "Descending"]
 
-__all__ = ["Jobs", "Offer", "Task"]
+__all__ = ["Jobs", "Offer", "Task", "Unmeasured"]
+
+# A call looks at no more images than this for one that can be shown; the next call goes on.
+MOST_IMAGES: Final = 100
 
 
 class Jobs:
@@ -57,9 +63,12 @@ class Jobs:
         self._new_id = new_id
         self.review = Review(store=store, clock=clock)
         self._clockwork = Clockwork(store=store, storage=storage, clock=clock)
-        self._handout = Handout(
+        self._gold = Gold(
             store=store, storage=storage, clock=clock, new_id=new_id, read_size=read_size
         )
+        self._sizes = Sizes(store=store, storage=storage, clock=clock, read_size=read_size)
+        self._handout = Handout(store=store, clock=clock, new_id=new_id, gold=self._gold)
+        self._takeback = Takeback(store=store, clock=clock, gold=self._gold)
 
     def together(self) -> AbstractContextManager[None]:
         """Make what this thread asks inside hold as one at a clean exit; see `Store.together`."""
@@ -229,7 +238,34 @@ class Jobs:
         whose image is missing or unreadable fails and is passed over. Who holds `HOLDING_LIMIT`
         tasks (10, over all jobs) is refused with a conflict.
         """
-        return self._handout.accept(worker_id, job_arn)
+        for _ in range(MOST_IMAGES):
+            found = self.next(worker_id, job_arn=job_arn)
+            if not isinstance(found, Unmeasured):
+                return found
+            self.look(found)
+        return None
+
+    def next(
+        self, worker_id: str, *, job_arn: str | None = None, ahead: bool = False
+    ) -> Task | Unmeasured | None:
+        """Do as `accept` does, or name the image that has to be looked at before; see `look`.
+
+        Touches no storage, so it may run inside of `together`. With `ahead` the worker has
+        another task to do first, and asks `begin` before this one is on the screen; until then
+        it may be passed on to a worker who has nothing to do.
+        """
+        return self._handout.next(worker_id, job_arn, ahead=ahead)
+
+    def look(self, image: Unmeasured) -> None:
+        """Look at an image that `next` has named, then ask it again; reads storage."""
+        if image.gold:
+            self._gold.look(image)
+        else:
+            self._sizes.look(image)
+
+    def begin(self, worker_id: str, task_id: str) -> bool:
+        """Keep a task that was fetched ahead, now that it is shown; False if it is not theirs."""
+        return self._handout.begin(worker_id, task_id)
 
     def held(self, worker_id: str) -> Tasks:
         """Return the tasks that the worker has accepted and may still answer, oldest first."""
@@ -259,11 +295,11 @@ class Jobs:
         stays the worker's. The same answer again, byte order of members aside, is taken as a
         repetition of a request whose acknowledgement was lost, and changes nothing.
         """
-        return self._handout.submit(worker_id, task_id, answer)
+        return self._takeback.submit(worker_id, task_id, answer)
 
     def give_back(self, worker_id: str, task_id: str) -> None:
         """Return a task unanswered; others are handed the object, and this worker last."""
-        self._handout.give_back(worker_id, task_id)
+        self._takeback.give_back(worker_id, task_id)
 
     def decline(self, worker_id: str, task_id: str, reason: str) -> None:
         """Refuse a task; this worker is not handed the object again.
@@ -271,7 +307,7 @@ class Jobs:
         As many declines as workers were asked end its hand-out: it is labelled from the answers
         it has, or fails as expired.
         """
-        self._handout.decline(worker_id, task_id, reason)
+        self._takeback.decline(worker_id, task_id, reason)
 
     def advance(self) -> bool:
         """Do what time and finished work ask for; True if anything was done.

@@ -14,13 +14,13 @@ from __future__ import annotations
 
 from typing import Any, Final, Literal
 
-from sqlalchemy import Connection, bindparam, func, insert, select, update
+from sqlalchemy import Connection, bindparam, delete, func, insert, select, update
 
 from gt_workflow.service.labeling.records import Job
 from gt_workflow.service.prepared import Prepared
-from gt_workflow.service.store import iterations, jobs, objects, tasks
+from gt_workflow.service.store import fetched_ahead, iterations, jobs, objects, tasks
 
-TaskEnd = Literal["returned", "declined", "expired", "withdrawn"]
+TaskEnd = Literal["returned", "declined", "expired", "passed", "withdrawn"]
 
 
 def slots(*, workers: int, answers: int, leases: int, declines: int) -> int:
@@ -72,17 +72,9 @@ def close_batch(connection: Connection, job: Job, *, now: float) -> None:
     )
 
 
-def lease(
-    connection: Connection,
-    job: Job,
-    idx: int,
-    *,
-    task: dict[str, Any],
-    size: tuple[int, int],
-) -> None:
+def lease(connection: Connection, job: Job, idx: int, *, task: dict[str, Any]) -> None:
     """Hand an open object to a worker; `task` holds id, worker_id, accepted and lease_until."""
-    width, height = size
-    _LEASE.change(connection, job=job.id, object=idx, new_width=width, new_height=height)
+    _LEASE.change(connection, job=job.id, object=idx)
     row = {"job_id": job.id, "idx": idx, "iteration": job.iteration, "state": "leased", **task}
     _NEW_TASK.change(connection, **row)
 
@@ -203,9 +195,13 @@ def fail_unseen(connection: Connection, job: Job, idx: int, *, reason: str, now:
     return fail_object(connection, job, idx, reason=reason, now=now)
 
 
-def rest(connection: Connection, job: Job, idx: int, *, until: float) -> None:
-    """Keep back an object whose image could not be read just now."""
-    connection.execute(_active(job, idx).values(open=0, due=until, retries=objects.c.retries + 1))
+def rest(connection: Connection, job: Job, idx: int, *, seen: int, until: float) -> None:
+    """Keep back an object whose image could not be read after `seen` retries, once for each."""
+    connection.execute(
+        _active(job, idx)
+        .where(objects.c.retries == seen)
+        .values(open=0, due=until, retries=seen + 1)
+    )
 
 
 def wake(connection: Connection, job: Job, idx: int) -> None:
@@ -225,6 +221,8 @@ def withdraw_tasks(connection: Connection, job: Job, idx: int, *, end: TaskEnd, 
         .where(tasks.c.job_id == job.id, tasks.c.idx == idx, tasks.c.state == "leased")
         .values(state=end, closed=now)
     )
+    these = select(tasks.c.id).where(tasks.c.job_id == job.id, tasks.c.idx == idx)
+    connection.execute(delete(fetched_ahead).where(fetched_ahead.c.task_id.in_(these)))
 
 
 def _active(job: Job, idx: int) -> Any:
@@ -280,7 +278,10 @@ def _end_task(
         new_answer=answer,
         new_reason=reason,
     )
-    return None if ended is None else int(ended.idx)
+    if ended is None:
+        return None
+    _NOT_AHEAD.change(connection, task=task_id)
+    return int(ended.idx)
 
 
 _THIS: Final = (
@@ -297,8 +298,6 @@ _LEASE: Final = Prepared(
     .values(
         leases=objects.c.leases + 1,
         open=objects.c.open - 1,
-        width=bindparam("new_width"),
-        height=bindparam("new_height"),
     )
 )
 _NEW_TASK: Final = Prepared(insert(tasks))
@@ -333,6 +332,9 @@ _COUNT_LABELLED: Final = Prepared(
         human_labeled=jobs.c.human_labeled + 1,
         modified=bindparam("now"),
     )
+)
+_NOT_AHEAD: Final = Prepared(
+    delete(fetched_ahead).where(fetched_ahead.c.task_id == bindparam("task"))
 )
 _END_TASK: Final = Prepared(
     update(tasks)

@@ -34,8 +34,9 @@ class Ends:
         """Return the seconds that its worker was at an answered task."""
         ends = self._ends.get(task.worker_id, [])
         at = bisect_left(ends, task.closed)
-        begun = max(task.accepted, ends[at - 1]) if at else task.accepted
-        return max(task.closed - begun, 0.0)
+        begun: float = max(task.accepted, ends[at - 1]) if at else task.accepted
+        closed: float = task.closed
+        return max(closed - begun, 0.0)
 
 
 def of_iteration(connection: Connection, job_id: int, number: int, opened: float) -> Ends:

@@ -21,6 +21,7 @@ ENDED: Final = {
     "returned": "You have returned this task",
     "declined": "You have declined this task",
     "expired": "The time for this task is over",
+    "passed": "This task was passed on before you began; another worker has it",
     "withdrawn": "The labeling job takes no more answers",
 }
 
