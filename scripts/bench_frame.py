@@ -12,11 +12,11 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
-from bench_process import ROOT, Measure, PeerMissingError, clock, peer, run
+from bench_process import ROOT, Measure, PeerMissingError, RunFailedError, clock, peer, run
 
 __all__ = [
-    "ROOT", "Measure", "PeerMissingError", "Row", "against", "clock", "growth", "interleave",
-    "missing", "peer", "progress", "run", "value",
+    "ROOT", "Measure", "PeerMissingError", "Row", "RunFailedError", "against", "clock", "growth",
+    "interleave", "missing", "peer", "progress", "run", "value",
 ]  # fmt: skip
 
 Per = Literal["core", "wall"]
@@ -80,11 +80,19 @@ def against(
     per: Per,
     ours: str = "ours",
     bar: float | None = None,
-    at_most: bool = False,
+    cost: bool = False,
 ) -> Row:
-    """Compare the rates of two contenders, per core (processor seconds) or on the clock."""
-    mine = [measure.rate(per) for measure in figures[ours]]
-    theirs = [measure.rate(per) for measure in figures[other]]
+    """Compare the rates of two contenders, per core (processor seconds) or on the clock.
+
+    With `cost` the milliseconds that a unit takes are compared instead; the bar is then what the
+    ratio may be at most.
+    """
+
+    def figure(measure: Measure) -> float:
+        return 1e3 / measure.rate(per) if cost else measure.rate(per)
+
+    mine = [figure(measure) for measure in figures[ours]]
+    theirs = [figure(measure) for measure in figures[other]]
     low, middle, high = _quartiles([one / two for one, two in zip(mine, theirs, strict=True)])
     return Row(
         work=work,
@@ -96,7 +104,7 @@ def against(
         low=low,
         high=high,
         bar=bar,
-        at_most=at_most,
+        at_most=cost,
         memory=max(measure.memory for measure in figures[ours]),
         peer_memory=max(measure.memory for measure in figures[other]),
         rounds=len(mine),

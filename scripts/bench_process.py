@@ -22,11 +22,15 @@ from typing import Any
 
 ROOT = Path(__file__).resolve().parents[1]
 PEERS = ROOT / "scripts" / "peers"
-POLL = 0.02  # seconds between two looks at the memory of a tree
+POLL = 0.02  # seconds between two looks at the memory of a tree, at least
 
 
 class PeerMissingError(Exception):
     """A peer cannot be had on this machine; the row says so."""
+
+
+class RunFailedError(Exception):
+    """A measured command ended with another status than 0; the bench's row says so."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,7 +60,7 @@ def run(
 
     The last line of its standard output may be JSON; `amount`, `wall`, `cpu` and `memory` in it
     go before what was seen from outside, the rest is in `told`. Standard output and standard error
-    are kept apart, and a status other than 0 ends the benchmark with both.
+    are kept apart; a status other than 0 raises `RunFailedError` with the end of both.
     """
     allowed = sorted(os.sched_getaffinity(0))
     chosen = allowed if cores is None else allowed[-cores:]
@@ -84,7 +88,8 @@ def run(
         printed, complained = out.read().decode(), err.read().decode(errors="replace")
     if child.returncode:
         said = f"{printed[-1000:]}\n{complained[-3000:]}"
-        raise SystemExit(f"{' '.join(map(str, command))} ended with {child.returncode}:\n{said}")
+        said = f"{' '.join(map(str, command))} ended with {child.returncode}:\n{said}".strip()
+        raise RunFailedError(said)
     told = _last_json(printed)
     return Measure(
         amount=float(told.pop("amount", amount)),
@@ -162,8 +167,10 @@ def _watched(session: int) -> Iterator[list[float]]:
 
     def look() -> None:
         while True:
+            began = time.thread_time()
             seen.append(memory_of(session))
-            if over.wait(POLL):
+            # Looking takes the processor, too: a twentieth of one core at most.
+            if over.wait(max(POLL, 20 * (time.thread_time() - began))):
                 return
 
     watcher = threading.Thread(target=look)

@@ -1,230 +1,198 @@
-"""The benchmarks behind `scripts/bench`; every figure in the docs comes from here."""
+"""The command behind `scripts/bench`; every figure of speed in the docs comes from here.
+
+Each `scripts/bench_NAME.py` that has `rows` is a bench. Figures go to bench/results.json, which
+is kept between runs and not committed; the README's table is written from it.
+"""
 
 from __future__ import annotations
 
 import argparse
+import dataclasses
+import importlib.util
 import json
 import os
-import sqlite3
-import statistics
+import platform
+import re
 import subprocess
 import sys
 import tempfile
-import threading
 import time
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Mapping, Sequence
 from pathlib import Path
+from types import ModuleType
 from typing import Any
 
-import boto3
+from bench_frame import ROOT, PeerMissingError, Row, RunFailedError, missing, progress
 
-from gt_workflow.adapters.scenes.draw import draw
-from gt_workflow.adapters.task_client import TaskClient
-from gt_workflow.core.requests.job import JobSpec, create_labeling_job
-
-TEAM = "arn:aws:sagemaker:us-east-1:123456789012:workteam/private-crowd/default"
-
-
-def main() -> None:
-    """Run the benchmark that is asked for."""
-    parser = argparse.ArgumentParser(description=__doc__)
-    commands = parser.add_subparsers(dest="command", required=True)
-    service = commands.add_parser("service")
-    service.add_argument("--objects", type=int, default=100_000)
-    service.add_argument("--seconds", type=float, default=20.0, help="of handing out and taking in")
-    service.add_argument("--workers", type=int, default=8)
-    commands.add_parser("help")
-    chosen = parser.parse_args()
-    if chosen.command == "help":
-        bench_help()
-    else:
-        bench_service(chosen.objects, chosen.seconds, chosen.workers)
+HERE = Path(__file__).parent
+RESULTS = ROOT / "bench" / "results.json"
+MARKS = re.compile(r"(<!-- speed -->\n).*?(<!-- /speed -->)", re.DOTALL)
+ORDER = ("augment", "manifest", "recordio", "pack", "s3", "help", "service", "page")
 
 
-def bench_help() -> None:
-    """Start-up of the command line against bare Python, medians of 20 runs each, interleaved."""
-    ours, bare = [], []
-    for _ in range(20):
-        bare.append(_run_seconds([sys.executable, "-c", "pass"]))
-        ours.append(_run_seconds([sys.executable, "-m", "gt_workflow", "--help"]))
-    mine, peer = statistics.median(ours), statistics.median(bare)
-    print(f"--help {mine * 1000:.0f} ms, bare Python {peer * 1000:.0f} ms: {mine / peer:.1f} times")
+def main(words: Sequence[str], *, home: Path = HERE, results: Path = RESULTS) -> int:
+    """Run benches, print and keep their rows; return 1 if one of them broke, else 0."""
+    modules = benches(home)
+    parser = argparse.ArgumentParser(
+        prog="scripts/bench", description=(__doc__ or "").split(";")[0]
+    )
+    parser.add_argument("names", nargs="*", metavar="NAME", help=f"of {', '.join(modules)}; or all")
+    parser.add_argument("--rounds", type=int, default=5, help="of each comparison (default: 5)")
+    parser.add_argument("--json", action="store_true", help="print one JSON object")
+    parser.add_argument(
+        "--quick", action="store_true", help="tiny inputs: does it run; kept nowhere"
+    )
+    parser.add_argument(
+        "--readme", action="store_true", help="write the README's table of the last results; no run"
+    )
+    chosen, further = parser.parse_known_args(words)
+    if unknown := sorted(set(chosen.names) - set(modules)):
+        parser.error(f"no bench {', '.join(unknown)}; there are {', '.join(modules)}")
+    if chosen.readme:
+        return write_readme(json.loads(results.read_text()))
+    if further:
+        return _own_options(parser, modules, chosen.names, further)
+    names = [name for name in modules if name in chosen.names or not chosen.names]
+    rounds = 1 if chosen.quick else chosen.rounds
+    found = {name: _bench(modules[name], name, rounds=rounds, quick=chosen.quick) for name in names}
+    progress("")
+    if not chosen.quick:
+        keep(results, found)
+    print(json.dumps(found, indent=2) if chosen.json else table(found))
+    return int(any("broken" in one for one in found.values()))
 
 
-def bench_service(objects: int, seconds: float, workers: int) -> None:
-    """Create a small and a large job; hand out and take in; compare memory and speed."""
-    with tempfile.TemporaryDirectory(prefix="gt-bench-") as folder:
-        root = Path(folder) / "root"
-        _make_objects(root, objects)
-        command = [sys.executable, "-m", "gt_workflow", "serve", "--port", "0", "--json"]
-        server = subprocess.Popen(
-            [*command, "--root", str(root)], stdout=subprocess.PIPE, text=True
-        )
+def benches(home: Path) -> dict[str, ModuleType]:
+    """Return the benches of a folder by name, those of `ORDER` first."""
+    found = {}
+    for file in sorted(home.glob("bench_*.py")):
+        if re.search(r"^def rows\(", file.read_text(encoding="utf-8"), re.MULTILINE):
+            specification = importlib.util.spec_from_file_location(file.stem, file)
+            assert specification is not None
+            assert specification.loader is not None
+            module = importlib.util.module_from_spec(specification)
+            sys.modules[file.stem] = module  # dataclasses look their module up
+            specification.loader.exec_module(module)
+            found[file.stem.removeprefix("bench_")] = module
+    named = [name for name in ORDER if name in found]
+    return {name: found[name] for name in [*named, *(name for name in found if name not in named)]}
+
+
+def _bench(module: ModuleType, name: str, *, rounds: int, quick: bool) -> dict[str, Any]:
+    """Run one bench in a folder of its own; a broken one is a row that says so."""
+    began = time.perf_counter()
+    told: dict[str, Any] = {"date": time.strftime("%Y-%m-%d", time.gmtime()), "rounds": rounds}
+    with tempfile.TemporaryDirectory(prefix=f"gt-bench-{name}-") as work:
         try:
-            told = _first_json(server)
-            client = _client("sagemaker", told["address"])
-            idle = _memory(server.pid)
-            print(f"service idle: {idle:.0f} MB")
-            for name, count in (("small", 1000), ("large", objects)):
-                took = _create(client, name, count)
-                print(
-                    f"job of {count:,} objects in progress after {took:.1f} s, "
-                    f"{_memory(server.pid):.0f} MB"
-                )
-            rate = _work(told, seconds=seconds, workers=workers)
-            print(f"after {seconds:.0f} s of work: {_memory(server.pid):.0f} MB")
-            peer = _commits(root / "peer.sqlite", seconds=3.0)
-            print(
-                f"hand-out and submit: {rate:.0f} tasks/s by {workers} workers over HTTP; "
-                f"SQLite alone, two durable transactions a task: {peer:.0f}/s: "
-                f"{rate / peer:.2f} of it"
-            )
-        finally:
-            server.terminate()
-            server.wait()
+            rows: list[Row] = module.rows(Path(work), rounds, quick=quick)
+        except (PeerMissingError, RunFailedError, subprocess.CalledProcessError, OSError) as error:
+            print(f"{name}: {error}", file=sys.stderr)
+            last = str(error).splitlines()[-1]
+            rows, told["broken"] = [missing(name, peer_name="", reason=last)], last
+    return {
+        **told,
+        "seconds": round(time.perf_counter() - began, 1),
+        "rows": [dataclasses.asdict(row) | {"verdict": row.verdict} for row in rows],
+    }
 
 
-def _run_seconds(command: list[str]) -> float:
-    start = time.perf_counter()
-    subprocess.run(command, check=True, stdout=subprocess.DEVNULL)
-    return time.perf_counter() - start
+def _own_options(
+    parser: argparse.ArgumentParser,
+    modules: Mapping[str, ModuleType],
+    names: Sequence[str],
+    words: Sequence[str],
+) -> int:
+    """Give options that are not ours to the one bench that is named."""
+    if len(names) != 1 or not hasattr(modules[names[0]], "options"):
+        parser.error(f"unknown: {' '.join(words)}")
+    modules[names[0]].options(words)
+    return 0
 
 
-def _make_objects(root: Path, count: int) -> None:
-    """Lay out as many images as objects (links to a few files) and the manifests."""
-    bucket = root / "bench"
-    bucket.mkdir(parents=True)
-    drawn = []
-    for number in range(8):
-        path = bucket / f"scene-{number}.jpg"
-        path.write_bytes(draw(seed=0, index=number).jpeg)
-        drawn.append(path)
-    with (
-        (bucket / "large.manifest").open("w") as large,
-        (bucket / "small.manifest").open("w") as small,
-    ):
-        for number in range(count):
-            name = f"images/{number // 1000:03}/{number:06}.jpg"
-            path = bucket / name
-            path.parent.mkdir(parents=True, exist_ok=True)
-            os.link(drawn[number % len(drawn)], path)
-            line = json.dumps({"source-ref": f"s3://bench/{name}"}) + "\n"
-            large.write(line)
-            if number < 1000:
-                small.write(line)
-    (bucket / "labels.json").write_text(
-        json.dumps({"document-version": "2018-11-28", "labels": [{"label": "degu"}]})
+def keep(results: Path, found: Mapping[str, Any]) -> None:
+    """Lay the figures beside those of earlier runs."""
+    before = json.loads(results.read_text()) if results.exists() else {}
+    kept = {**before.get("benches", {}), **found}
+    results.parent.mkdir(exist_ok=True)
+    text = json.dumps({"machine": machine(), "benches": kept}, indent=2)
+    results.write_text(text + "\n")
+
+
+def machine() -> str:
+    """Return what the figures were measured on."""
+    model, memory = platform.processor() or platform.machine(), 0.0
+    for file, pattern in (("cpuinfo", r"model name\s*: (.+)"), ("meminfo", r"MemTotal:\s*(\d+)")):
+        path = Path("/proc") / file
+        if path.exists() and (match := re.search(pattern, path.read_text())):
+            if file == "cpuinfo":
+                model = match[1].strip()
+            else:
+                memory = int(match[1]) / 2**20
+    cores = len(os.sched_getaffinity(0))
+    return f"{cores} cores of {model}, {memory:.0f} GiB, Python {platform.python_version()}"
+
+
+def table(found: Mapping[str, Any]) -> str:
+    """Return the rows as a Markdown table."""
+    lines = [
+        "| work | ours | peer | ratio [quartiles] | bar | |",
+        "| --- | --- | --- | --- | --- | --- |",
+    ]
+    for bench in found.values():
+        lines += [_line(row) for row in bench["rows"]]
+    return "\n".join(lines)
+
+
+def _line(row: Mapping[str, Any]) -> str:
+    if row["reason"]:
+        return f"| {row['work']} | | {row['peer']} | | | not measured: {row['reason']} |"
+    ours = f"{_number(row['ours'])} {row['unit']}{_memory(row['memory'])}"
+    theirs, ratio = "", ""
+    if row["theirs"] is not None:
+        theirs = f"{row['peer']}: {_number(row['theirs'])}{_memory(row['peer_memory'])}"
+        ratio = f"{_number(row['ratio'])} "
+    if row["rounds"] > 1:
+        ratio += f"[{_number(row['low'])} to {_number(row['high'])}]"
+    sign = "≤" if row["at_most"] else "≥"
+    bar = "" if row["bar"] is None else f"{sign} {_number(row['bar'])}"
+    return f"| {row['work']} | {ours} | {theirs} | {ratio} | {bar} | {row['verdict']} |"
+
+
+def _number(value: float) -> str:
+    """Return three digits that count, and thousands apart."""
+    if abs(value) >= 100:
+        return f"{value:,.0f}"
+    digits = 3 if abs(value) < 0.1 else 2 if abs(value) < 10 else 1
+    return f"{value:.{digits}f}".rstrip("0").rstrip(".") or "0"
+
+
+def _memory(value: float | None) -> str:
+    return "" if not value else f" ({value:.0f} MB)"
+
+
+def write_readme(kept: Mapping[str, Any]) -> int:
+    """Write the table between the README's marks; return 2 if there are none."""
+    readme = ROOT / "README.md"
+    dates = sorted({bench["date"] for bench in kept["benches"].values()})
+    rounds = sorted({bench["rounds"] for bench in kept["benches"].values()})
+    said = (
+        f"`scripts/bench` on {' to '.join(dates[:1] + dates[1:][-1:])}, {kept['machine']}; "
+        f"medians of {' to '.join(map(str, rounds[:1] + rounds[1:][-1:]))} interleaved rounds.\n\n"
     )
-    (bucket / "template.html").write_text("<crowd-form></crowd-form>")
+    inside = said + table(dict(sorted(kept["benches"].items(), key=_place))) + "\n"
+    before = readme.read_text(encoding="utf-8")
+    after, count = MARKS.subn(lambda match: match[1] + inside + match[2], before)
+    if count != 1:
+        print("README.md: the marks of the table of speed are missing", file=sys.stderr)
+        return 2
+    readme.write_text(after, encoding="utf-8")
+    return 0
 
 
-def _first_json(server: subprocess.Popen[str]) -> dict[str, Any]:
-    """Read what `serve --json` prints once it answers."""
-    text = ""
-    assert server.stdout is not None
-    for line in server.stdout:
-        text += line
-        if line.rstrip() == "}":
-            return json.loads(text)
-    raise SystemExit("the service did not start")
-
-
-def _client(service: str, address: str) -> Any:
-    return boto3.client(
-        service,
-        endpoint_url=address,
-        region_name="us-east-1",
-        aws_access_key_id="any",
-        aws_secret_access_key="any",  # noqa: S106 - our own service takes any
-    )
-
-
-def _memory(pid: int) -> float:
-    """Return the resident memory of a process in MB, from /proc."""
-    for line in Path(f"/proc/{pid}/status").read_text().splitlines():
-        if line.startswith("VmRSS:"):
-            return int(line.split()[1]) / 1000
-    return 0.0
-
-
-def _create(client: Any, name: str, objects: int) -> float:
-    """Create a job and wait until all its objects are known; return the seconds."""
-    start = time.perf_counter()
-    client.create_labeling_job(
-        **create_labeling_job(
-            JobSpec(
-                name=f"bench-{name}",
-                attribute="boxes",
-                kind="label",
-                region="us-east-1",
-                manifest_uri=f"s3://bench/{name}.manifest",
-                labels_uri="s3://bench/labels.json",
-                template_uri="s3://bench/template.html",
-                output_uri="s3://bench/output",
-                role_arn="arn:aws:iam::123456789012:role/bench",
-                workteam_arn=TEAM,
-                title="Draw boxes",
-                description="Draw boxes",
-                workers_per_object=1,
-                task_time_limit=600,
-            )
-        )
-    )
-    while True:
-        now = client.describe_labeling_job(LabelingJobName=f"bench-{name}")
-        if now["LabelCounters"]["Unlabeled"] >= objects:
-            return time.perf_counter() - start
-        if now["LabelingJobStatus"] == "Failed":
-            raise SystemExit(now["FailureReason"])
-        time.sleep(0.05)
-
-
-def _work(told: dict[str, Any], *, seconds: float, workers: int) -> float:
-    """Let several workers accept and submit as fast as they can; return tasks per second."""
-    token = told["token"]
-    done = [0] * workers
-    halt = threading.Event()
-
-    def labour(number: int) -> None:
-        client = TaskClient(told["address"], token)
-        task = None
-        while not halt.is_set():
-            task = task or client.accept(None)
-            if task is None:  # the batch's last objects are in other hands
-                halt.wait(0.005)
-                continue
-            image = task["image"]
-            box = {"label": "degu", "left": 10, "top": 10, "width": 50, "height": 40}
-            properties = {"width": image["width"], "height": image["height"]}
-            content = {"boundingBoxes": [box], "inputImageProperties": properties}
-            task = client.submit(task["id"], {"boundingBox": content}, then="any")
-            done[number] += 1
-
-    with ThreadPoolExecutor(workers) as pool:
-        work = [pool.submit(labour, number) for number in range(workers)]
-        start = time.perf_counter()
-        halt.wait(seconds)
-        took = time.perf_counter() - start
-        halt.set()
-        for future in work:
-            future.result()
-    return sum(done) / took
-
-
-def _commits(path: Path, *, seconds: float) -> float:
-    """Return pairs of durable transactions per second of SQLite alone, in this process."""
-    database = sqlite3.connect(path, isolation_level=None)
-    database.execute("PRAGMA journal_mode=WAL")
-    database.execute("PRAGMA synchronous=FULL")
-    database.execute("CREATE TABLE answers (id INTEGER PRIMARY KEY, answer TEXT)")
-    start, pairs = time.perf_counter(), 0
-    while time.perf_counter() - start < seconds:
-        for _ in range(2):
-            database.execute("INSERT INTO answers (answer) VALUES (?)", ("x" * 300,))
-        pairs += 1
-    database.close()
-    return pairs / (time.perf_counter() - start)
+def _place(item: tuple[str, Any]) -> tuple[int, str]:
+    name = item[0]
+    return (ORDER.index(name) if name in ORDER else len(ORDER), name)
 
 
 if __name__ == "__main__":
-    main()
+    sys.exit(main(sys.argv[1:]))
