@@ -14,6 +14,7 @@ from typing import Any, Protocol
 
 from gt_workflow.adapters.aws import translated
 from gt_workflow.adapters.userpool import UserPool
+from gt_workflow.core.names import worker_name
 from gt_workflow.errors import ServiceError, UsageError
 from gt_workflow.ports import Clock, Invitation, Member, WorkTeam
 
@@ -217,8 +218,7 @@ class OwnTeams(_Teams):
 
     def check_member(self, name: str) -> None:
         """Refuse what the service would refuse: a name is 1 to 64 printable characters."""
-        if not name.strip() or len(name) > 64 or not name.isprintable():
-            raise UsageError(f"{name!r} is no worker's name; use 1 to 64 printable characters")
+        worker_name(name)
 
     def members(self, team: WorkTeam) -> Iterator[Member]:
         """Yield the workers of a team."""

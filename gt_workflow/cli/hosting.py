@@ -10,6 +10,7 @@ from gt_workflow import wiring
 from gt_workflow.cli import show
 from gt_workflow.cli.following import newest
 from gt_workflow.config import Settings
+from gt_workflow.core import names
 from gt_workflow.errors import UsageError
 from gt_workflow.workflow import follow
 
@@ -64,6 +65,7 @@ def invite(settings: Settings, worker: str, *, role: str | None, as_json: bool) 
     """Print a personal link, good once; the service need not run yet."""
     if role not in {None, "worker", "admin"}:
         raise UsageError(f"--role {role}: expected worker or admin")
+    worker = names.worker_name(worker)  # before a folder is made for it
     named: Any = role
     with wiring.backend(settings) as running:
         page = running.page(worker, role=named)

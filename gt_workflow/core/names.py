@@ -19,6 +19,8 @@ Workforce: TypeAlias = Literal["private", "vendor", "public"]
 
 KINDS: Final[tuple[Kind, ...]] = ("label", "adjust", "verify")
 
+MAX_WORKER_NAME: Final = 64  # characters, on our own service
+
 # One account per region owns every built-in function. A region that is missing here has no
 # Ground Truth.
 LAMBDA_ACCOUNTS: Final[Mapping[str, str]] = MappingProxyType(
@@ -206,6 +208,19 @@ def kind_of(request: Mapping[str, Any]) -> Kind | None:
     if pre is None or acs is None or (pre[2], acs[2]) != ("PRE", "ACS") or pre[3] != acs[3]:
         return None
     return pre[3]
+
+
+def worker_name(given: str) -> str:
+    """Return the name of a worker of our own service, without outer spaces; else `UsageError`.
+
+    Printable leaves out line breaks, and characters that turn or hide what stands around them.
+    """
+    name = given.strip()
+    if not name or len(name) > MAX_WORKER_NAME or not name.isprintable():
+        raise UsageError(
+            f"{given[:80]!r} is no worker's name; use 1 to {MAX_WORKER_NAME} printable characters"
+        )
+    return name
 
 
 def region_of(arn: object) -> str | None:

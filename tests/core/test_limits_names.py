@@ -158,3 +158,13 @@ def test_arn_of_a_job_has_its_name_in_lower_case():
 def test_what_is_no_arn_has_neither_region_nor_account(arn):
     assert names.region_of(arn) is None
     assert names.account_of(arn) is None
+
+
+def test_a_workers_name_is_one_line_that_shows_as_it_is():
+    assert names.worker_name("  Ada Lovelace ") == "Ada Lovelace"
+    for given in ("", " ", "a\nb", "a\x00", "a\u202eb", "a\u200bb", "a\ufeff", "x" * 65):
+        with pytest.raises(UsageError, match="is no worker's name; use 1 to 64 printable"):
+            names.worker_name(given)
+    with pytest.raises(UsageError) as refused:
+        names.worker_name("x" * 9_999)
+    assert len(str(refused.value)) < 200

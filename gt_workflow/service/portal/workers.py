@@ -17,6 +17,8 @@ from typing import Any, Final, Literal
 
 from sqlalchemy import Connection, Select, Table, bindparam, delete, insert, select
 
+from gt_workflow.core.names import MAX_WORKER_NAME, worker_name
+from gt_workflow.errors import UsageError
 from gt_workflow.ports import Clock
 from gt_workflow.service.faults import invalid, not_found
 from gt_workflow.service.prepared import Prepared
@@ -32,7 +34,7 @@ from gt_workflow.service.store import (
 
 Role = Literal["worker", "admin"]
 
-NAME_LIMIT = 64
+NAME_LIMIT = MAX_WORKER_NAME
 TOKEN_LIMIT = 512
 TOKEN_LIFE = timedelta(days=30)
 INVITATION_LIFE: Final = timedelta(days=7)
@@ -254,10 +256,10 @@ def _teams_of(connection: Connection, worker_id: str) -> tuple[str, ...]:
 
 
 def _checked(name: str) -> str:
-    name = name.strip()
-    if not name or len(name) > NAME_LIMIT or not name.isprintable():
-        raise invalid(f"A worker's name is 1 to {NAME_LIMIT} printable characters.")
-    return name
+    try:
+        return worker_name(name)
+    except UsageError as error:
+        raise invalid(str(error)) from None
 
 
 def digest_of(token: str) -> str:
