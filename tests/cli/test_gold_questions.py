@@ -112,8 +112,8 @@ def test_gold_from_the_launch_to_the_figures(cli):
 
     tree = [path for path in Path("gt-data").rglob("*") if path.is_file() and job in str(path)]
     output = next(path for path in tree if path.name == "output.manifest")
-    records = list(read(split_lines(output.open("rb")), uri="output"))
-    assert len(records) == SCENES
+    with output.open("rb") as file:
+        assert len(list(read(split_lines(file), uri="output"))) == SCENES
     for path in tree:
         # The launch's own copy is named by the job's request; nothing of it lies in the output.
         if "/output/" in str(path) or "/annotations/" in str(path):
