@@ -13,7 +13,6 @@ are ours. The order of the answers does not matter.
 
 from __future__ import annotations
 
-import heapq
 from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
@@ -21,6 +20,7 @@ from datetime import UTC, datetime
 from typing import Any, Literal, TypeAlias
 
 from gt_workflow.core.boxes import Box, iou, mean
+from gt_workflow.core.groups import Drawn, groups
 from gt_workflow.core.label_schema import BOXES, JOB_PREFIX, VERIFICATION
 
 LabelledBox: TypeAlias = tuple[str, Box]
@@ -57,13 +57,13 @@ def consolidate(
         raise ValueError("a worker answers once")
     if len(answers) == 1:
         return tuple([ConsolidatedBox(label, box, 0.0, 1) for label, box in answers[0].boxes])
-    drawn: dict[str, list[_Drawn]] = {}
+    drawn: dict[str, list[Drawn]] = {}
     for answer in answers:
         for label, box in answer.boxes:
-            drawn.setdefault(label, []).append(_Drawn(_edges(box), answer.worker, box))
+            drawn.setdefault(label, []).append(Drawn(answer.worker, box))
     result = []
     for label in sorted(drawn):
-        for group in _groups(sorted(drawn[label], key=_order), iou_threshold):
+        for group in groups(drawn[label], threshold=iou_threshold):
             if 2 * len(group) > len(answers):
                 box = mean(group)
                 overlap = sum(iou(box, one) for one in group) / len(group)
@@ -72,60 +72,8 @@ def consolidate(
     return tuple(sorted(result, key=lambda found: (found.label, *_edges(found.box))))
 
 
-_CANDIDATES = 3  # boxes of one worker that are tried for one box of another
-
-
-@dataclass(frozen=True, slots=True)
-class _Drawn:
-    edges: tuple[float, float, float, float]
-    worker: str
-    box: Box
-
-
 def _edges(box: Box) -> tuple[float, float, float, float]:
     return (box.left, box.top, box.width, box.height)
-
-
-def _order(drawn: _Drawn) -> tuple[object, ...]:
-    return (*drawn.edges, drawn.worker)
-
-
-def _groups(drawn: Sequence[_Drawn], threshold: float) -> Iterable[list[Box]]:
-    """Return groups of boxes, at most one of each worker; `drawn` is sorted by the left edge."""
-    pairs: list[tuple[float, int, int]] = []
-    for i, one in enumerate(drawn):
-        rivals: dict[str, list[tuple[float, int, int]]] = {}
-        # Boxes that overlap by the threshold share that much of each other's sides.
-        across, down = _reach(one.box.width, threshold), _reach(one.box.height, threshold)
-        for j in range(i + 1, len(drawn)):
-            other = drawn[j]
-            if other.box.left - one.box.left > across:
-                break
-            if other.worker != one.worker and other.box.top - one.box.top <= down:
-                overlap = iou(one.box, other.box)
-                if overlap >= threshold:
-                    rivals.setdefault(other.worker, []).append((-overlap, i, j))
-        # A box matches one of each worker's. Boxes heaped on one place, by mistake or malice,
-        # must not make a pair of any two.
-        for candidates in rivals.values():
-            pairs += heapq.nsmallest(_CANDIDATES, candidates)
-    pairs.sort()
-    group_of = {i: {i} for i in range(len(drawn))}
-    for _, i, j in pairs:
-        ours, theirs = group_of[i], group_of[j]
-        if ours is theirs:
-            continue
-        if {drawn[k].worker for k in ours}.isdisjoint(drawn[k].worker for k in theirs):
-            ours |= theirs
-            group_of.update(dict.fromkeys(theirs, ours))
-    return [
-        [drawn[k].box for k in sorted(group)] for i, group in group_of.items() if i == min(group)
-    ]
-
-
-def _reach(side: float, threshold: float) -> float:
-    """Return how far behind an edge that of a match may lie, and a little for rounding."""
-    return side * (1 - threshold) + 1e-6 * (1 + side)
 
 
 def label_value(

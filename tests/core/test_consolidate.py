@@ -3,12 +3,13 @@ from __future__ import annotations
 import copy
 import json
 from datetime import UTC, datetime, timedelta, timezone
+from random import Random
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from gt_workflow.core.boxes import Box, iou
+from gt_workflow.core.boxes import Box, iou, mean
 from gt_workflow.core.consolidate import (
     ConsolidatedBox,
     WorkerBoxes,
@@ -208,6 +209,80 @@ def test_a_crowded_photograph_is_no_trouble():
     grid = [("degu", Box(40.0 * (i % 20), 40.0 * (i // 20), 55, 55)) for i in range(300)]
     found = consolidate(by(*[grid] * 5))
     assert len(found) == 300
+
+
+def by_all_pairs(several, threshold):
+    """What `consolidate` is defined as, for several workers: any two boxes are compared."""
+    found = []
+    for label in sorted({name for one in several for name, _ in one.boxes}):
+        drawn = sorted(
+            (box.left, box.top, box.width, box.height, one.worker)
+            for one in several
+            for name, box in one.boxes
+            if name == label
+        )
+        pairs = []
+        for i, one in enumerate(drawn):
+            for worker in {other[4] for other in drawn} - {one[4]}:
+                rivals = [
+                    (-overlap, i, j)
+                    for j, other in enumerate(drawn)
+                    if j > i and other[4] == worker
+                    if (overlap := iou(Box(*one[:4]), Box(*other[:4]))) >= threshold
+                ]
+                pairs += sorted(rivals)[:3]
+        groups = {i: {i} for i in range(len(drawn))}
+        for _, i, j in sorted(pairs):
+            together = groups[i] | groups[j]
+            if len({drawn[k][4] for k in together}) == len(together):
+                groups.update(dict.fromkeys(together, together))
+        for group in sorted(map(sorted, {id(one): one for one in groups.values()}.values())):
+            if 2 * len(group) > len(several):
+                same = [Box(*drawn[k][:4]) for k in group]
+                box = mean(same)
+                sure = sum(iou(box, one) for one in same) / len(same)
+                share = len(group) / len(several)
+                found.append(ConsolidatedBox(label, box, share * sure, len(group)))
+    key = ("left", "top", "width", "height")
+    return tuple(
+        sorted(found, key=lambda one: (one.label, *(getattr(one.box, name) for name in key)))
+    )
+
+
+@given(answers, thresholds)
+def test_few_boxes_are_consolidated_as_defined(several, threshold):
+    if len(several) > 1:
+        assert consolidate(several, iou_threshold=threshold) == by_all_pairs(several, threshold)
+
+
+@given(
+    seed=st.integers(0, 2**32),
+    workers=st.integers(2, 5),
+    spread=st.sampled_from([0, 2, 40, 400]),
+    whole=st.booleans(),
+    threshold=st.sampled_from([0.1, 0.5, 1.0]),
+)
+@settings(max_examples=12, deadline=None)
+def test_many_boxes_heaped_or_scattered_are_consolidated_as_defined(
+    seed, workers, spread, whole, threshold
+):
+    chance = Random(seed)  # noqa: S311 - guards nothing
+
+    def side(start, more):
+        value = start + chance.random() * more
+        return float(round(value)) if whole else value
+
+    def heap():
+        return tuple(
+            (
+                "degu",
+                Box(side(10, spread), side(10, spread), side(20, spread / 4), side(30, 0)),
+            )
+            for _ in range(chance.randint(100, 130))
+        )
+
+    several = [WorkerBoxes(f"w{at}", heap()) for at in range(workers)]
+    assert consolidate(several, iou_threshold=threshold) == by_all_pairs(several, threshold)
 
 
 def test_the_value_is_ground_truths():
