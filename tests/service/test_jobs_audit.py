@@ -127,6 +127,16 @@ def test_an_adjustment_says_whether_anything_was_changed(world, drawn, status, l
     assert output["first"] == boxes((0, 1.4, 1.5, 9.25, 9))["first"]
 
 
+def test_each_shown_box_is_left_alone_once_and_in_order(world):
+    shown = [(0, 14.9, 1, 9, 9), (0, 15.4, 1, 9, 9), (0, 30, 1, 9, 9)]
+    world.begin([world.line(0, **boxes(*shown))], kind="adjust")
+    # Whole pixels, as the page answers: over a column's edge, alike, and one that was moved.
+    world.label_one("w0", ("cat", 15, 1, 9, 9), ("cat", 15, 1, 9, 9), ("cat", 31, 1, 9, 9))
+    (output,) = world.output()
+    assert [box["left"] for box in output["boxes"]["annotations"]] == [14.9, 15.4, 31]
+    assert output["boxes-metadata"]["adjustment-status"] == "adjusted"
+
+
 def test_an_adjustment_is_adjusted_if_any_worker_changed_it(world):
     line = world.line(0, **boxes((0, 1, 1, 9, 9)))
     world.begin([line], kind="adjust", NumberOfHumanWorkersPerDataObject=2)

@@ -5,12 +5,14 @@ from __future__ import annotations
 import json
 from collections.abc import Sequence
 from dataclasses import dataclass
+from math import floor
 from typing import Any, Final
 
 import msgspec
 from sqlalchemy import Connection, select
 
 from gt_workflow.core import consolidate
+from gt_workflow.core.boxes import Box
 from gt_workflow.core.consolidate import LabelledBox
 from gt_workflow.service.labeling import answers, audit
 from gt_workflow.service.labeling.records import Job, moment
@@ -102,22 +104,38 @@ def _left_alone(
 
     Pages answer in whole pixels, while a label averaged from several workers has fractions.
     """
-    left = list(shown)
-    return tuple(_as_shown(left, one) for one in drawn)
+    free: dict[tuple[str, int], list[int]] = {}  # places in `shown`, by the column they begin in
+    for at, (label, box) in enumerate(shown):
+        free.setdefault((label, floor(box.left)), []).append(at)
+    return tuple(_as_shown(shown, free, one) for one in drawn)
 
 
-def _as_shown(left: list[LabelledBox], one: LabelledBox) -> LabelledBox:
+def _as_shown(
+    shown: Sequence[LabelledBox], free: dict[tuple[str, int], list[int]], one: LabelledBox
+) -> LabelledBox:
+    """Return the first shown box, taken from `free`, that is the same but for rounding, if any."""
     label, box = one
-    for at, (name, other) in enumerate(left):
-        moved = (
-            box.left - other.left,
-            box.top - other.top,
-            box.width - other.width,
-            box.height - other.height,
-        )
-        if name == label and max(map(abs, moved)) <= ROUNDING:
-            return left.pop(at)
-    return one
+    columns = {floor(box.left - ROUNDING), floor(box.left + ROUNDING)}
+    near = [
+        (at, found)
+        for found in [free.get((label, column), []) for column in columns]
+        for at in found
+        if _same(box, shown[at][1])
+    ]
+    if not near:
+        return one
+    at, found = min(near)
+    found.remove(at)
+    return shown[at]
+
+
+def _same(box: Box, other: Box) -> bool:
+    return (
+        abs(box.left - other.left) <= ROUNDING
+        and abs(box.top - other.top) <= ROUNDING
+        and abs(box.width - other.width) <= ROUNDING
+        and abs(box.height - other.height) <= ROUNDING
+    )
 
 
 def _stored(value: Any, metadata: dict[str, Any]) -> str:
