@@ -59,6 +59,7 @@ def take_port(host: str, port: int | None) -> Server:
 def hosted(region: str, root: Path, store: Any, workers: Workers, server: Server) -> Iterator[None]:
     """Run the service in this process's threads, and tell others where it is."""
     from gt_workflow.adapters.headers import read_size
+    from gt_workflow.adapters.thumbnail import thumbnail
     from gt_workflow.service import http
     from gt_workflow.service.fallback import Fallback
     from gt_workflow.service.labeling.jobs import Jobs
@@ -93,7 +94,12 @@ def hosted(region: str, root: Path, store: Any, workers: Workers, server: Server
             objects=Objects(storage.objects, clock=clock, new_id=_new_id, secrets=credentials),
             other=Fallback(new_id=_new_id),
             portal=portal.routes(
-                jobs=jobs, workers=workers, storage=storage, clock=clock, secret=secret
+                jobs=jobs,
+                workers=workers,
+                storage=storage,
+                clock=clock,
+                secret=secret,
+                thumbnail=thumbnail,
             ),
             clock=clock,
             new_id=_new_id,

@@ -87,12 +87,18 @@ def test_the_contact_sheet_shows_boxes_and_what_workers_differ_on_first(desk, ad
     drawn = tiles.last.locator("svg rect")
     sides = ("x", "y", "width", "height")
     assert [drawn.get_attribute(side) for side in sides] == ["100", "80", "160", "140"]
-    assert tiles.last.locator("img").evaluate("(image) => image.decode().then(() => true)")
+    picture = tiles.last.locator("img")
+    assert picture.evaluate("(image) => image.decode().then(() => image.naturalWidth)") == 480
     # The boxes lie where they were drawn on the image as it is shown.
     frame, shown = tiles.last.locator(".frame").bounding_box(), drawn.bounding_box()
     scale = min(frame["width"] / 640, frame["height"] / 480)
     left = frame["x"] + (frame["width"] - 640 * scale) / 2
     assert shown["x"] == pytest.approx(left + 100 * scale, abs=3)
+    with admin.context.expect_page() as opened:
+        tiles.last.get_by_role("link", name="photo 2.jpg").click()
+    whole = opened.value.locator("img")
+    assert whole.evaluate("(image) => image.decode().then(() => image.naturalWidth)") == 640
+    assert (admin.faults, admin.complaints) == ([], [])
     admin.page.get_by_label("Order").select_option("confidence")
     admin.page.locator(".tile:first-child").filter(has_text="photo 3.jpg").wait_for()
     admin.page.get_by_label("Order").select_option("order")

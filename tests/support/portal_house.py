@@ -16,6 +16,7 @@ from starlette.applications import Starlette
 from gt_workflow.adapters.clock import ManualClock
 from gt_workflow.adapters.images import PillowImages
 from gt_workflow.adapters.memory import MemoryStorage
+from gt_workflow.adapters.thumbnail import thumbnail
 from gt_workflow.core.requests.job import JobSpec, create_labeling_job
 from gt_workflow.service.labeling.jobs import Jobs
 from gt_workflow.service.portal import routes as portal
@@ -83,6 +84,7 @@ class House:
                 storage=self.storage,
                 clock=self.clock,
                 secret=secret,
+                thumbnail=thumbnail,
                 limits=limits,
             )
         )

@@ -7,6 +7,7 @@
     GET  api/admin/sheet            ?job_arn=...&sort=disagreement|confidence|newest|order
                                     &offset=&limit=: labelled objects with their boxes
     GET  api/admin/image            ?job_arn=...&index=...: an object's image
+    GET  api/admin/thumbnail        the same, small, see `thumbnails`
     POST api/admin/stop             {job_arn, confirm}; `confirm` is the job's name
     POST api/admin/invite           {name, team_arn?, role?} → {link}, relative to the page
     POST api/admin/revoke           {name} → {ended}
@@ -35,6 +36,7 @@ from gt_workflow.service.portal.doors import Credential, Doors, no_token
 from gt_workflow.service.portal.gathered import Gathered
 from gt_workflow.service.portal.images import Images
 from gt_workflow.service.portal.replies import answer, json_body, text
+from gt_workflow.service.portal.thumbnails import Thumbnails
 from gt_workflow.service.portal.workers import NAME_LIMIT, Role, Workers
 from gt_workflow.service.store import workteams
 
@@ -49,7 +51,14 @@ class Admin:
     """The endpoints of admins."""
 
     def __init__(
-        self, *, jobs: Jobs, workers: Workers, doors: Doors, calls: Gathered, images: Images
+        self,
+        *,
+        jobs: Jobs,
+        workers: Workers,
+        doors: Doors,
+        calls: Gathered,
+        images: Images,
+        thumbnails: Thumbnails,
     ) -> None:
         """Keep what it works on."""
         self._jobs = jobs
@@ -58,6 +67,7 @@ class Admin:
         self._doors = doors
         self._calls = calls
         self._images = images
+        self._thumbnails = thumbnails
         self._page = files("gt_workflow.service.portal").joinpath("static", _PAGE).read_bytes()
 
     def routes(self) -> list[Route]:
@@ -65,6 +75,7 @@ class Admin:
         return [
             Route("/admin", self._serve_page),
             Route("/api/admin/image", self._image),
+            Route("/api/admin/thumbnail", self._thumbnail),
             self._route("GET", "jobs", lambda _: {"jobs": self._review.jobs()}),
             self._route("GET", "workers", self._list_workers),
             self._route("GET", "teams", self._teams),
@@ -99,12 +110,20 @@ class Admin:
         return Response(self._page, media_type="text/html; charset=utf-8", headers=headers)
 
     async def _image(self, request: Request) -> Response:
+        return await self._images.stream(await self._object(request))
+
+    async def _thumbnail(self, request: Request) -> Response:
+        picture = await self._thumbnails.get(await self._object(request))
+        headers = {"Cache-Control": "private, max-age=900"}
+        return Response(picture, media_type="image/jpeg", headers=headers)
+
+    async def _object(self, request: Request) -> str:
+        """Return where the image is that an admin asks for."""
         # An <img> sends the cookie and no header; nothing is changed, and no other site gets it.
         await self._enter(request, self._doors.credential(request, page=False))
         query = request.query_params
         index = _number(query, "index", default=-1, most=10**9)
-        uri = await run_in_threadpool(self._review.object_uri, query.get("job_arn", ""), index)
-        return await self._images.stream(uri)
+        return await run_in_threadpool(self._review.object_uri, query.get("job_arn", ""), index)
 
     def _list_workers(self, query: Any) -> dict[str, Any]:
         arn = text(query, "job_arn", limit=_ARN_LIMIT)

@@ -52,6 +52,7 @@ from gt_workflow.service.portal.recent import Recent
 from gt_workflow.service.portal.replies import BODY_LIMIT, HANDLERS, answer, json_body, text
 from gt_workflow.service.portal.sessions import Sessions
 from gt_workflow.service.portal.signin import SignIn
+from gt_workflow.service.portal.thumbnails import Make, Thumbnails
 from gt_workflow.service.portal.workers import Worker, Workers
 
 __all__ = ["BODY_LIMIT", "routes"]
@@ -98,9 +99,13 @@ def routes(
     storage: Storage,
     clock: Clock,
     secret: bytes,
+    thumbnail: Make,
     limits: Limits | None = None,
 ) -> list[BaseRoute]:
-    """Return the portal as routes for the service's application; `secret` signs image links."""
+    """Return the portal as routes for the service's application.
+
+    `secret` signs image links; `thumbnail` makes the small pictures, see `thumbnails`.
+    """
     links = ImageLinks(secret=secret, clock=clock)
     doors = Doors(
         workers=workers, sessions=Sessions(workers), clock=clock, secret=secret, limits=limits
@@ -109,7 +114,14 @@ def routes(
     api = _TaskApi(jobs=jobs, doors=doors, calls=calls, storage=storage, clock=clock, links=links)
     signin = SignIn(doors=doors, calls=calls)
     images = Images(jobs=jobs, storage=storage, links=links)
-    admin = Admin(jobs=jobs, workers=workers, doors=doors, calls=calls, images=images)
+    admin = Admin(
+        jobs=jobs,
+        workers=workers,
+        doors=doors,
+        calls=calls,
+        images=images,
+        thumbnails=Thumbnails(storage=storage, make=thumbnail),
+    )
     frames = Frames(jobs=jobs, storage=storage, links=links)
     portal = Starlette(
         routes=[

@@ -11,10 +11,9 @@ const SORTS = [
 ];
 const percent = (share) => `${Math.round(share * 100)} %`;
 
-function picture(arn, labels, one) {
-  const address = `api/admin/image?${new URLSearchParams({ job_arn: arn, index: one.index })}`;
+function picture(which, labels, one) {
   return h("div", { class: "frame" },
-    h("img", { src: address, alt: "", loading: "lazy", decoding: "async" }),
+    h("img", { src: `api/admin/thumbnail?${which}`, alt: "", loading: "lazy", decoding: "async" }),
     svg("svg", { viewBox: `0 0 ${one.width} ${one.height}`, "aria-hidden": "true" },
       one.boxes.map((box) =>
         svg("rect", {
@@ -28,10 +27,12 @@ function tile(arn, labels, one) {
   const facts = [one.verdict ?? count];
   if (one.disagreement !== null) facts.push(`disagreement ${percent(one.disagreement)}`);
   if (one.confidence !== null) facts.push(`confidence ${percent(one.confidence)}`);
-  const name = one.object.split("/").at(-1);
+  const which = new URLSearchParams({ job_arn: arn, index: one.index });
+  const whole = h("a", { href: `api/admin/image?${which}`, target: "_blank", rel: "noopener" },
+    one.object.split("/").at(-1));
   return h("li", { class: "tile" },
-    picture(arn, labels, one),
-    h("p", { class: "clip", title: one.object }, name),
+    picture(which, labels, one),
+    h("p", { class: "clip", title: one.object }, whole),
     h("p", { class: "quiet" }, facts.join(" · ")));
 }
 
