@@ -42,26 +42,32 @@ export class Api {
 
   jobs = async () => (await send("GET", "jobs")).jobs;
 
-  instructions = async (jobArn) =>
-    (await send("GET", `jobs/instructions?job_arn=${encodeURIComponent(jobArn)}`)).blocks;
-
   held = async () => (await send("GET", "tasks")).tasks;
 
-  accept = async (jobArn) =>
-    (await send("POST", "tasks/accept", { job_arn: jobArn })).task;
+  /** ahead: it is not shown yet, and may go to somebody else until it is begun. */
+  accept = async (jobArn, { ahead = false } = {}) =>
+    (await send("POST", "tasks/accept", { job_arn: jobArn, ahead })).task;
 
-  /** Send an answer; with a job's ARN resolves to its next task for this worker, or null. */
-  submit = async (id, answer, then) => {
-    const query = then === undefined ? "" : `?then=${encodeURIComponent(then)}`;
-    const done = await send("POST", `tasks/${encodeURIComponent(id)}/submit${query}`, answer);
+  /** Whether a task that was fetched ahead is still the worker's; from now on it stays. */
+  begin = async (id) => (await send("POST", `tasks/${encodeURIComponent(id)}/begin`, {})).begun;
+
+  /**
+   * Send an answer, and begin the task `next`, if there is one. Resolves to `begun`, as `begin`
+   * does, and `task`: the job's next for this worker after that, or null.
+   */
+  submit = async (id, answer, then, next) => {
+    const query = new URLSearchParams({ then, ...(next && { next }) });
+    const done = await send("POST", `tasks/${encodeURIComponent(id)}/submit?${query}`, answer);
     if (done.gold) await showGold(done.gold);
-    return done.task;
+    return done;
   };
 
   // It arrives even if the page is closed or loaded again at once.
   giveBack = (id) =>
     send("POST", `tasks/${encodeURIComponent(id)}/return`, {}, { keepalive: true });
 
-  decline = (id, reason) =>
-    send("POST", `tasks/${encodeURIComponent(id)}/decline`, { reason });
+  decline = (id, reason, next) => {
+    const query = new URLSearchParams(next && { next });
+    return send("POST", `tasks/${encodeURIComponent(id)}/decline?${query}`, { reason });
+  };
 }

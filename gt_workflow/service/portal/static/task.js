@@ -55,6 +55,7 @@ export function taskView(app, { api, worker, task, held = [], refused, say, home
   const arn = task.job_arn;
   let current = null;
   let ahead = null; // a promise of the next Frame, or of null
+  let ready = null; // what it has come to; until it is begun, somebody else may get it
   let busy = false;
   let over = false;
   let left = false;
@@ -68,7 +69,8 @@ export function taskView(app, { api, worker, task, held = [], refused, say, home
   const clock = h("span", { class: "clock", title: "Time left for this image" });
   const frames = h("main", { class: "frames" });
   const decline = declineDialog((reason) =>
-    finish(() => api.decline(current.task.id, reason), { message: "Declined. Here is the next image." }));
+    finish((next) => api.decline(current.task.id, reason, next),
+      { message: "Declined. Here is the next image." }));
   const giveBack = button({
     onclick: () => finish(() => api.giveBack(current.task.id), { stay: false }),
     title: "Give the image back and leave; you may be asked again",
@@ -114,8 +116,8 @@ export function taskView(app, { api, worker, task, held = [], refused, say, home
     // A frame that never says that it is drawn has an error on it, say.
     const patience = new Promise((resolve) => setTimeout(resolve, PATIENCE));
     ahead = Promise.race([drawn, patience])
-      .then(() => (brought === undefined && !left ? held.shift() ?? api.accept(arn) : brought))
-      .then((found) => (!found ? null : left ? give(found) : add(found)))
+      .then(() => (brought === undefined && !left ? held.shift() ?? api.accept(arn, { ahead: true }) : brought))
+      .then((found) => (!found ? null : left ? give(found) : (ready = add(found))))
       .catch(() => null); // it is asked for again when it is needed
   }
 
@@ -158,37 +160,45 @@ export function taskView(app, { api, worker, task, held = [], refused, say, home
 
   async function submit(answer, begun) {
     if (busy || over) return;
-    let following;
-    await finish(async () => {
-      following = await api.submit(current.task.id, answer, arn);
+    await finish(async (next) => {
+      const told = await api.submit(current.task.id, answer, arn, next);
       previous = Object.values(answer).find((value) => value?.boundingBoxes)?.boundingBoxes ?? [];
-    }, { since: begun, following: () => following });
+      return told;
+    }, { since: begun, answered: true });
   }
 
   /** Tell the service how the task ended, then go on: to the next image, or to the list. */
-  async function finish(act, { message = "", stay = true, since = null, following } = {}) {
+  async function finish(act, { message = "", stay = true, since = null, answered = false } = {}) {
     if (busy || over) return;
     busy = true;
     say("");
     const { id } = current.task;
+    let told;
     try {
-      await act();
+      told = await act(ready?.task.id);
     } catch (error) {
       busy = false;
       if (LOST.includes(error.status)) lose(error.message);
-      else if (error.status === 401 || following === undefined) refused(error);
+      else if (error.status === 401 || !answered) refused(error);
       else current.tell("refused", { message: error.message });
       return;
     }
     drafts.drop(id);
-    if (stay) await goOn({ message, since, following: following?.() });
+    if (stay) await goOn({ message, since, following: told.task, begun: told.begun });
     else leave(null);
   }
 
-  async function goOn({ message = "", since = null, following } = {}) {
+  /** begun: whether the task fetched ahead is still the worker's; not known where it is left out. */
+  async function goOn({ message = "", since = null, following, begun } = {}) {
     try {
       bring();
       let next = await ahead;
+      ready = null;
+      if (next && !(begun ?? (await api.begin(next.task.id)))) {
+        next.close();
+        next = null;
+        ahead = Promise.resolve(null); // there is nothing to give back
+      }
       if (next) next = await fresh(next);
       else if (following) [next, following] = [add(following), undefined];
       else {
