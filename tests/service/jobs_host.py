@@ -25,7 +25,7 @@ from sqlalchemy import event
 from gt_workflow.adapters.clock import ManualClock
 from gt_workflow.adapters.storage import FolderStorage
 from gt_workflow.service.faults import Fault
-from gt_workflow.service.labeling.jobs import Jobs
+from gt_workflow.service.labeling.jobs import Jobs, Unmeasured
 from gt_workflow.service.store import Store
 
 # Run as a program, it does not have what pytest puts on the path.
@@ -112,6 +112,21 @@ class Life:
             held = self.jobs.held(worker)
             task = held[0] if held else self.jobs.accept(worker)
         return None if task is None else [task.id, task.index]
+
+    def ahead(self, worker: str) -> str | None:
+        """Have the worker hold a second task, not shown yet, if there is one."""
+        with self.store.together():
+            held = self.jobs.held(worker)
+            while len(held) == 1:
+                found = self.jobs.next(worker, ahead=True)
+                if not isinstance(found, Unmeasured):
+                    return None if found is None else found.id
+                self.jobs.look(found)
+        return held[1].id if held else None
+
+    def begin(self, worker: str, task: str) -> bool:
+        with self.store.together():
+            return self.jobs.begin(worker, task)
 
     def submit(self, worker: str, task: str, answer: Any) -> str:
         with self.store.together():

@@ -134,13 +134,52 @@ def whole_job(
         assert step < 500
     host.fatal = None
     host.close()
+    return written(folder), acknowledged, host
+
+
+def all_fetched_ahead(
+    folder: Path, spans: Iterator[int | None]
+) -> tuple[dict[str, bytes], list[str], Host]:
+    """Do a job in which everybody fetches ahead; returns its files, and what was passed on.
+
+    The first worker takes breaks, so that what waits in their hands goes to the others.
+    """
+    host = Host(folder, spans)
+    host.do("create", 0.0, request=prepare(folder))
+    passed: list[str] = []
+    waiting: dict[str, str | None] = {}
+    at, status = 0.0, host.do("advance", 0.0)
+    for step in range(500):
+        if status == "Completed":
+            break
+        at += 4
+        worker = WORKERS[step % len(WORKERS)]
+        task = host.do("take", at, worker=worker)
+        if task is not None:
+            if waiting.get(worker) == task[0]:
+                assert host.do("begin", at + 1, worker=worker, task=task[0])
+            found = host.do("ahead", at + 2, worker=worker)
+            if waiting.get(worker) not in {None, task[0], found}:
+                passed.append(worker)
+            waiting[worker] = found
+            if worker != WORKERS[0] or step % 4 == 0:
+                given = answer(("cat", task[1], WORKERS.index(worker), 20, 20))
+                told = host.do("submit", at + 3, worker=worker, task=task[0], answer=given)
+                assert told == "acknowledged"
+        status = host.do("advance", at + 3)
+    assert status == "Completed"
+    host.fatal = None
+    host.close()
+    return written(folder), passed, host
+
+
+def written(folder: Path) -> dict[str, bytes]:
     out = folder / "root" / "bucket" / "out"
-    files = {
+    return {
         str(path.relative_to(out)): path.read_bytes()
         for path in sorted(out.rglob("*"))
         if path.is_file()
     }
-    return files, acknowledged, host
 
 
 def deaths(seed: int) -> Iterator[int | None]:
@@ -173,3 +212,16 @@ def test_a_killed_service_ends_where_an_undisturbed_one_ends(folders, stop_after
     assert kept == acknowledged
     labelled = {json.loads(line)["number"] for line in manifest if b'"boxes":' in line}
     assert labelled == {index for index, _ in acknowledged}
+
+
+def test_what_was_fetched_ahead_or_passed_on_outlives_a_kill(folders):
+    def forever() -> Iterator[int | None]:
+        while True:
+            yield None
+
+    whole, passed, host = all_fetched_ahead(folders[0], forever())
+    assert (host.deaths, len(passed) > 1) == (0, True)
+    killed, passed_too, host = all_fetched_ahead(folders[1], deaths(5))
+    assert host.deaths >= 20
+    assert passed_too == passed
+    assert killed == whole

@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator
 
 import pytest
-from jobs_world import World
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from jobs_world import HEIGHT, WIDTH, World
 from portal_house import House, answer
 from sqlalchemy import select
 
+from gt_workflow.core import gold
 from gt_workflow.service.faults import Fault
-from gt_workflow.service.labeling.jobs import Task
-from gt_workflow.service.store import fetched_ahead
+from gt_workflow.service.labeling.jobs import Task, Unmeasured
+from gt_workflow.service.store import fetched_ahead, objects, tasks
 
 
 @pytest.fixture
@@ -184,3 +188,115 @@ def test_what_follows_is_not_ahead_where_the_next_was_passed_on(house):
     told = house.submit(ada, first["id"], answer(), query=query).json()
     assert (told["begun"], told["task"]["object"]) == (False, second["object"])
     assert accept(house, bob) is None
+
+
+def known(world: World) -> dict[str, object]:
+    """What makes a job ask questions: every second task is one, and no more than one waits."""
+    uri = world.put("gold/0.jpg", f"{WIDTH}x{HEIGHT}")
+    label = {
+        "truth": {
+            "image_size": [{"width": WIDTH, "height": HEIGHT, "depth": 3}],
+            "annotations": [],
+        },
+        "truth-metadata": {
+            "objects": [],
+            "class-map": {},
+            "type": "groundtruth/object-detection",
+            "human-annotated": "yes",
+            "creation-date": "2026-01-01T00:00:00",
+            "job-name": "labeling-job/truth",
+        },
+    }
+    manifest = world.put("gold.manifest", json.dumps({"source-ref": uri, **label}))
+    rate = {"Key": gold.RATE_TAG, "Value": "0.5"}
+    return {"Tags": [{"Key": gold.URI_TAG, "Value": manifest}, rate]}
+
+
+def test_what_waits_behind_a_gold_question_is_passed_on_too(world):
+    world.begin(2, **known(world))
+    first, ahead = world.accept("w0"), world.jobs.next("w0", ahead=True)
+    if "/gold/" not in first.object_uri:  # who is asked when, is drawn: the second task then
+        world.submit(first, "w0")
+        first, ahead = ahead, world.jobs.next("w0", ahead=True)
+    assert "/gold/" in first.object_uri
+    seen = [task.index for task in iter(lambda: world.jobs.accept("w1"), None) if plain(task)]
+    if ahead.index not in seen:  # w1 had the other one in hand
+        seen = [task.index for task in iter(lambda: world.jobs.accept("w2"), None) if plain(task)]
+    assert ahead.index in seen
+
+
+def plain(task: Task) -> bool:
+    return "/gold/" not in task.object_uri
+
+
+ACTIONS = ("accept", "accept", "ahead", "ahead", "begin", "submit", "return", "decline", "wait")
+
+
+@given(
+    moves=st.lists(
+        st.tuples(st.sampled_from(ACTIONS), st.integers(0, 2), st.integers(0, 9)), max_size=20
+    ),
+    workers=st.integers(1, 2),
+    golden=st.booleans(),
+)
+@settings(max_examples=100, deadline=None)
+def test_whatever_workers_do_the_books_are_right(moves, workers, golden):
+    world = World()
+    more = known(world) if golden else {}
+    world.begin(2, NumberOfHumanWorkersPerDataObject=workers, **more)
+    begun: dict[str, set[str]] = {name: set() for name in world.workers}
+    # What the rest is about is rarely come upon by chance.
+    for action, who, which in [("accept", 0, 0), ("ahead", 0, 0), *moves]:
+        if action == "wait":
+            world.wait(40 * which)
+        else:
+            name = world.workers[who]
+            begun[name] |= act(world, name, action, which)
+        check_books(world, begun, workers)
+    world.close()
+
+
+def act(world: World, name: str, action: str, which: int) -> set[str]:
+    """Let a worker do something; returns what is on their screen since."""
+    if action == "accept":
+        task = world.jobs.accept(name)
+        return {task.id} if task else set()
+    if action == "ahead":
+        found = world.jobs.next(name, ahead=True)
+        if isinstance(found, Unmeasured):
+            world.jobs.look(found)
+        return set()
+    held = world.jobs.held(name)
+    if not held:
+        return set()
+    task = held[which % len(held)]
+    if action == "begin":
+        assert world.jobs.begin(name, task.id) is True
+        return {task.id}
+    if action == "submit":
+        world.submit(task, name)
+    elif action == "return":
+        world.jobs.give_back(name, task.id)
+    else:
+        world.jobs.decline(name, task.id, "blurred")
+    return set()
+
+
+def check_books(world: World, begun: dict[str, set[str]], workers: int) -> None:
+    with world.store.read() as connection:
+        rows = connection.execute(select(tasks)).all()
+        standing = connection.execute(select(objects)).all()
+        ahead = set(connection.execute(select(fetched_ahead.c.task_id)).scalars())
+    leased = {row.id for row in rows if row.state == "leased"}
+    assert ahead <= leased
+    for row in rows:
+        # What somebody has seen is not taken from them.
+        assert row.state != "passed" or row.id not in begun[row.worker_id]
+    for one in standing:
+        mine = [row for row in rows if row.idx == one.idx]
+        if one.state == "active":
+            assert one.leases == sum(row.state == "leased" for row in mine)
+            assert one.answers == sum(row.state == "submitted" for row in mine)
+            assert one.leases + one.answers + one.open <= workers
+        assert one.leases >= 0
+        assert one.open >= 0

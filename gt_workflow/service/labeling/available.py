@@ -18,7 +18,14 @@ from sqlalchemy import Connection, Select, bindparam, exists, func, or_, select,
 from gt_workflow.service.labeling import states
 from gt_workflow.service.labeling.records import Job, job_of, select_jobs
 from gt_workflow.service.prepared import Prepared
-from gt_workflow.service.store import fetched_ahead, jobs, objects, tasks, worker_teams
+from gt_workflow.service.store import (
+    fetched_ahead,
+    gold_tasks,
+    jobs,
+    objects,
+    tasks,
+    worker_teams,
+)
 
 _TAKEN: Final = ("leased", "submitted", "declined")
 _OPEN: Final = text("objects.open > 0")  # spelled as in the partial index, so that it is used
@@ -112,6 +119,20 @@ def _first(without: tuple[str, ...]) -> Select[Any]:
     return query.order_by(objects.c.idx).limit(1)
 
 
+def _before(table: Any) -> Any:
+    """Return the condition: the task's worker has an older one of the job to do, of a table."""
+    return exists().where(
+        table.c.worker_id == tasks.c.worker_id,
+        table.c.state == "leased",
+        table.c.lease_until > bindparam("now"),
+        table.c.job_id == tasks.c.job_id,
+        or_(
+            table.c.accepted < tasks.c.accepted,
+            (table.c.accepted == tasks.c.accepted) & (table.c.id < tasks.c.id),
+        ),
+    )
+
+
 _JOBS: Final = Prepared(
     select_jobs()
     .join(worker_teams, worker_teams.c.workteam_arn == jobs.c.workteam_arn)
@@ -138,7 +159,6 @@ _HELD: Final = Prepared(
         jobs.c.ending.is_(None),
     )
 )
-_older: Final = tasks.alias("older")
 _SPARE: Final = Prepared(
     select(tasks.c.id, tasks.c.idx, objects.c.line, objects.c.width, objects.c.height)
     .select_from(fetched_ahead)
@@ -152,16 +172,7 @@ _SPARE: Final = Prepared(
         # Else nobody could be handed it any more.
         objects.c.declines < bindparam("workers"),
         ~_mine(_TAKEN),
-        exists().where(
-            _older.c.worker_id == tasks.c.worker_id,
-            _older.c.state == "leased",
-            _older.c.lease_until > bindparam("now"),
-            _older.c.job_id == tasks.c.job_id,
-            or_(
-                _older.c.accepted < tasks.c.accepted,
-                (_older.c.accepted == tasks.c.accepted) & (_older.c.id < tasks.c.id),
-            ),
-        ),
+        or_(_before(tasks.alias("older")), _before(gold_tasks)),
     )
     .order_by(tasks.c.idx)
 )
