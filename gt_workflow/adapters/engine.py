@@ -20,6 +20,7 @@ from concurrent.futures import Future, ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
+from functools import lru_cache
 from itertools import chain, islice
 from multiprocessing import connection, resource_tracker
 from typing import Any, Generic, TypeVar
@@ -223,7 +224,7 @@ def _interrupts_held() -> Iterator[None]:
 
 def _apply(code: bytes, items: list[bytes]) -> _Sent:
     """Work on a batch, in the worker process."""
-    fn = pickle.loads(code)  # noqa: S301 - the parent wrote it
+    fn = _loaded(code)
     results: _Sent = []
     for item in items:
         try:
@@ -232,6 +233,12 @@ def _apply(code: bytes, items: list[bytes]) -> _Sent:
         except Exception as error:  # noqa: BLE001 - it becomes the item's outcome
             results.append((False, _described(error)))
     return results
+
+
+@lru_cache(maxsize=1)
+def _loaded(code: bytes) -> Any:
+    """Return the function that a run applies; its connections, say, last for all its batches."""
+    return pickle.loads(code)  # noqa: S301 - the parent wrote it
 
 
 def _pickled(item: object) -> bytes | Exception:

@@ -41,6 +41,21 @@ def silent(_: object) -> None:
     return None
 
 
+class Counted:
+    """Tells how often it came to the process that it is called in."""
+
+    arrivals = 0
+
+    def __setstate__(self, _state: object) -> None:
+        Counted.arrivals += 1
+
+    def __getstate__(self) -> str:
+        return "sent"
+
+    def __call__(self, _: int) -> int:
+        return Counted.arrivals
+
+
 class CannotTravelError(Exception):
     def __init__(self) -> None:
         super().__init__(threading.Lock())
@@ -222,6 +237,15 @@ def test_an_interrupt_reaches_the_caller_and_no_worker_complains(tmp_path):
     assert process.returncode == 130
     assert out.endswith("stopped\n")
     assert err == ""
+
+
+def test_a_function_comes_to_a_process_once():
+    engine = ProcessEngine(1, batch=2)
+    try:
+        assert {outcome.result() for outcome in engine.map(Counted(), range(9))} == {1}
+        assert {outcome.result() for outcome in engine.map(double, range(3))} == {0, 2, 4}
+    finally:
+        engine.close()
 
 
 ORPHANS = """
