@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import errno
+import io
 import threading
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -72,6 +74,45 @@ def test_the_images_that_come_next_are_looked_at_on_the_way(world):
     for _ in range(AHEAD):
         world.submit(world.accept())
     assert len(seen) == 1 + AHEAD  # nobody looks twice
+
+
+def test_slow_storage_is_asked_for_no_more_than_what_is_waited_for(world):
+    world.begin(AHEAD)
+    seen: list[str] = []
+
+    def slow(uri: str) -> bool:
+        seen.append(uri)
+        world.clock.sleep(0.2)
+        return False
+
+    world.storage.broken = slow
+    for number in range(1, 4):
+        world.accept()
+        assert len(seen) == number
+
+
+@pytest.mark.parametrize(
+    ("error", "status"),
+    [
+        (OSError(errno.EIO, "Input/output error"), None),  # a disk, which may come back
+        (OSError(errno.ESTALE, "Stale file handle"), None),
+        (OSError("image file is truncated"), 1),  # a decoder's
+        (ValueError("no image"), 1),
+    ],
+)
+def test_a_failing_disk_is_waited_for_and_a_broken_image_is_not(world, error, status):
+    class Failing(io.BytesIO):
+        def read(self, *_: object) -> bytes:
+            raise error
+
+    world.begin(1)
+    read, world.storage.open = world.storage.open, lambda _: Failing()
+    assert world.jobs.accept("w0") is None
+    world.storage.open = read
+    assert world.counters() == (0, status or 0, 0 if status else 1)
+    if status is None:
+        world.wait(IMAGE_WAITS[0])
+        assert world.accept().index == 0
 
 
 def test_an_image_that_fails_on_the_way_is_told_when_it_is_its_turn(world):

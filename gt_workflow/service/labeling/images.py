@@ -47,6 +47,10 @@ def measure(
     except StorageError:
         raise
     except (GtWorkflowError, ValueError, OSError) as error:
+        # What the system numbers is its own trouble (a share that is gone, a disk that fails);
+        # what decoders raise has no number.
+        if isinstance(error, OSError) and error.errno is not None:
+            raise StorageError(f"it cannot be read: {error.strerror}", uri=uri) from error
         raise UnusableImageError(
             f"ClientError: {uri} cannot be read as an image: {error}"
         ) from error

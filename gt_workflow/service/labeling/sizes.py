@@ -1,8 +1,8 @@
 """Looking at images before they are handed out: storage may be slow, and no transaction waits.
 
 Who finds an object whose image nobody has looked at lets go of the database, looks, notes what
-there is to know, and asks again. The images that come next are looked at on the way, for a
-moment: at a job's begin many workers ask at once.
+there is to know, and asks again. The images that come next are looked at on the way, unless a
+moment has passed: at a job's begin many workers ask at once.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ from gt_workflow.service.store import Store, objects
 # An image that storage does not give right now is tried again after so many seconds; then it fails.
 IMAGE_WAITS: Final = (30.0, 300.0, 1_800.0)
 AHEAD: Final = 15  # images looked at on the way
-_MOMENT: Final = 0.05  # seconds for them
+_MOMENT: Final = 0.05  # seconds, after which no other is begun
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,6 +60,7 @@ class Sizes:
             rows = _NEXT.all(connection, job=wanted.job.id, start=wanted.idx)
         if not rows or rows[0].idx != wanted.idx:
             return  # somebody else was faster
+        started = self._now()
         try:
             known = {wanted.idx: self._measure(rows[0])}
         except UnusableImageError as error:
@@ -68,7 +69,6 @@ class Sizes:
         except StorageError as error:
             self._wait(wanted, rows[0].retries, error)
             return
-        started = self._now()
         for row in rows[1:]:
             if self._now() - started >= _MOMENT:
                 break
