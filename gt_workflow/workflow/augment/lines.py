@@ -37,56 +37,66 @@ def unlabelled(record: Record, variant: Variant, *, uri: str) -> bytes:
     return with_members(record.raw, changes)
 
 
-def labelled(
-    record: Record,
-    label: Label,
-    variant: Variant,
-    geometry: Geometry,
-    *,
-    uri: str,
-    keeping: Keeping,
-) -> tuple[bytes | None, Counter[str]]:
-    """Return the line of a variant of a labelled photograph, and counts of boxes.
+class Labelled:
+    """A labelled photograph, its line read once for all its variants."""
 
-    There is no line if it would say that nothing is there where something may be: every box of
-    the photograph was lost.
-    """
-    attribute, metadata_key = label.attribute, label.attribute + SUFFIX
-    table = members(record.raw)
-    value: dict[str, Any] = msgspec.json.decode(table[attribute])
-    metadata: dict[str, Any] = msgspec.json.decode(table[metadata_key])
-    kept: dict[int, dict[str, Any]] = {}
-    for index, annotation in enumerate(label.annotations):
-        box = follow(
-            annotation.box, geometry, width=label.width, height=label.height, keeping=keeping
-        )
-        if box is not None:
-            edges = _edges(box.left, box.right, "left", "width")
-            edges |= _edges(box.top, box.bottom, "top", "height")
-            kept[index] = value["annotations"][index] | edges
-    lost = len(label.annotations) - len(kept)
-    counts = Counter({"boxes": len(kept), "boxes_left_out": lost})
-    if label.annotations and not kept:
-        return None, Counter({"boxes_left_out": lost, "variants_without_a_box_left": 1})
-    size = {"width": geometry.width, "height": geometry.height}
-    value |= {
-        "image_size": [value["image_size"][0] | size],
-        "annotations": list(kept.values()),
-    }
-    if "objects" in metadata:
-        metadata["objects"] = [metadata["objects"][index] for index in kept]
-    if "class-map" in metadata:
-        metadata["class-map"] = _classes(metadata["class-map"], list(kept.values()))
-    others = {name for names in box_attributes(table) for name in names} - {attribute}
-    changes = {
-        "source-ref": uri,
-        "origin": record.origin,
-        attribute: value,
-        metadata_key: metadata,
-        VARIANT: provenance(variant, source_ref=record.source_ref),
-    }
-    stale = [member for name in sorted(others) for member in (name, name + SUFFIX)]
-    return with_members(record.raw, changes, drop=stale), counts
+    def __init__(self, record: Record, label: Label, keeping: Keeping) -> None:
+        """Take the line apart; `label` is the record's own."""
+        self._record, self._label, self._keeping = record, label, keeping
+        attribute, metadata_key = label.attribute, label.attribute + SUFFIX
+        table = members(record.raw)
+        self._value: dict[str, Any] = msgspec.json.decode(table[attribute])
+        self._metadata: dict[str, Any] = msgspec.json.decode(table[metadata_key])
+        others = {name for names in box_attributes(table) for name in names} - {attribute}
+        stale = [member for name in sorted(others) for member in (name, name + SUFFIX)]
+        self._raw = with_members(record.raw, {attribute: 0, metadata_key: 0}, drop=stale)
+
+    def line(
+        self, variant: Variant, geometry: Geometry, *, uri: str
+    ) -> tuple[bytes | None, Counter[str]]:
+        """Return the line of a variant, and counts of boxes.
+
+        There is no line if it would say that nothing is there where something may be: every box of
+        the photograph was lost.
+        """
+        label, kept = self._label, self._kept(geometry)
+        lost = len(label.annotations) - len(kept)
+        if label.annotations and not kept:
+            return None, Counter({"boxes_left_out": lost, "variants_without_a_box_left": 1})
+        boxes = list(kept.values())
+        size = {"width": geometry.width, "height": geometry.height}
+        metadata = dict(self._metadata)
+        if "objects" in metadata:
+            metadata["objects"] = [metadata["objects"][index] for index in kept]
+        if "class-map" in metadata:
+            metadata["class-map"] = _classes(metadata["class-map"], boxes)
+        changes = {
+            "source-ref": uri,
+            "origin": self._record.origin,
+            label.attribute: self._value
+            | {"image_size": [self._value["image_size"][0] | size], "annotations": boxes},
+            label.attribute + SUFFIX: metadata,
+            VARIANT: provenance(variant, source_ref=self._record.source_ref),
+        }
+        counts = Counter({"boxes": len(kept), "boxes_left_out": lost})
+        return with_members(self._raw, changes), counts
+
+    def _kept(self, geometry: Geometry) -> dict[int, dict[str, Any]]:
+        """Return the annotations that are kept, by their place among the photograph's."""
+        label, kept = self._label, dict[int, dict[str, Any]]()
+        for index, annotation in enumerate(label.annotations):
+            box = follow(
+                annotation.box,
+                geometry,
+                width=label.width,
+                height=label.height,
+                keeping=self._keeping,
+            )
+            if box is not None:
+                edges = _edges(box.left, box.right, "left", "width")
+                edges |= _edges(box.top, box.bottom, "top", "height")
+                kept[index] = self._value["annotations"][index] | edges
+        return kept
 
 
 def _classes(names: Mapping[str, str], boxes: list[dict[str, Any]]) -> dict[str, str]:

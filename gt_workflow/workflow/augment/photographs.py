@@ -20,7 +20,7 @@ from gt_workflow.core.objects import MAX_IMAGE_BYTES
 from gt_workflow.core.variants import Recipe, choose, draw, recipe
 from gt_workflow.errors import DataError, StorageError
 from gt_workflow.ports import Folders, Images, Storage, Warper
-from gt_workflow.workflow.augment.lines import labelled, unlabelled
+from gt_workflow.workflow.augment.lines import Labelled, unlabelled
 from gt_workflow.workflow.augment.settings import AugmentSettings, Item
 
 _SUFFIXES: Final = {"JPEG": "jpg", "PNG": "png"}
@@ -133,17 +133,16 @@ class Vary:
         stem, suffix = _stem(key), "png" if data.startswith(b"\x89PNG") else "jpg"
         wanted: list[tuple[str, Recipe]] = []
         lines, counts = [], Counter[str]()
+        told = Labelled(record, label, asked.keeping) if label else None
         for name in choose(asked.names, per_image=asked.per_image, seed=asked.seed, key=key):
             variant = draw(name, width=width, height=height, boxes=boxes, seed=asked.seed, key=key)
             made = recipe(variant, width=width, height=height, expand=asked.expand)
             uri = f"{self.out}/{stem}-{name}.{suffix}"
-            if label is None:
+            if told is None:
                 line: bytes | None = unlabelled(record, variant, uri=uri)
             else:
-                line, found = labelled(
-                    record, label, variant, made.geometry, uri=uri, keeping=asked.keeping
-                )
-                counts += found
+                line, found = told.line(variant, made.geometry, uri=uri)
+                counts.update(found)
             if line is not None:
                 wanted.append((uri, made))
                 lines.append(line)
