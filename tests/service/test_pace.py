@@ -65,6 +65,44 @@ def test_what_was_declined_in_between_is_not_counted_either(world):
     assert spent(world) == {0: 10, 2: 5}
 
 
+def test_what_ran_out_on_the_screen_is_not_counted_in_the_next(world):
+    world.begin(2)
+    world.accept()
+    world.clock.sleep(100)
+    second = world.accept()
+    world.wait(200)  # the first one's time is over
+    world.clock.sleep(9)
+    world.submit(second)
+    world.finish("w1")
+    assert spent(world)[1] == 9
+
+
+def test_what_was_passed_on_counts_for_who_had_it(world):
+    world.begin(3)
+    first, ahead = world.accept(), world.jobs.next("w0", ahead=True)
+    world.clock.sleep(10)
+    label(world, 50, worker="w1")  # the third, and then what waits behind the first
+    passed = world.accept("w1")
+    world.clock.sleep(5)
+    world.submit(first)
+    assert world.jobs.begin("w0", ahead.id) is False
+    world.clock.sleep(20)
+    world.submit(passed, "w1")
+    assert spent(world) == {0: 65, 1: 25, 2: 50}
+
+
+def test_a_task_that_was_begun_counts_from_the_answer_before(world):
+    world.begin(2)
+    first, ahead = world.accept(), world.jobs.next("w0", ahead=True)
+    world.clock.sleep(10)
+    with world.jobs.together():
+        world.submit(first)
+        assert world.jobs.begin("w0", ahead.id) is True
+    world.clock.sleep(7)
+    world.submit(ahead)
+    assert spent(world) == {0: 10, 1: 7}
+
+
 def test_a_break_counts_from_when_the_task_was_accepted(world):
     world.begin(2)
     label(world, 10)

@@ -2,7 +2,7 @@
 
 A task's time runs from the moment at which it was the next in hand: a page fetches the next image
 while its worker is still at the one before, so that counting from `accepted` would count that one
-twice. What a worker declined, and gold questions, were at hand like the others.
+twice. What a worker declined or let run out, and gold questions, were at hand like the others.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from sqlalchemy import Connection, Row, or_, select
 
 from gt_workflow.service.store import gold_tasks, objects, tasks
 
-_DEALT_WITH: Final = ("submitted", "declined")
+_DEALT_WITH: Final = ("submitted", "declined", "expired")
 
 
 class Ends:
