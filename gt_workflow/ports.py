@@ -159,7 +159,8 @@ class Inspection:
     `stored` is a JPEG or PNG with three 8-bit channels and no EXIF orientation; it is the very
     bytes that were looked at if these are such an image already, and `note` tells what was
     changed otherwise. `format` is "JPEG" or "PNG", `width` and `height` are pixels; all of
-    `stored`.
+    `stored`. `perceptual_hash` tells what it looks like, as 16 hexadecimal digits; "" for an
+    image that is all but flat.
     """
 
     stored: bytes = b""
@@ -168,6 +169,7 @@ class Inspection:
     height: int = 0
     note: str = ""
     reason: str = ""
+    perceptual_hash: str = ""
 
 
 class Images(Protocol):

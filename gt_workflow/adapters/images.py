@@ -22,6 +22,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, BinaryIO, Final
 
+from gt_workflow.adapters import perceptual
 from gt_workflow.adapters.headers import jpeg_is_complete, png_depth, read_size, webp_is_lossless
 from gt_workflow.core.objects import MAX_IMAGE_BYTES, MAX_IMAGE_PIXELS
 from gt_workflow.ports import Inspection
@@ -107,8 +108,9 @@ class PillowImages:
             notes.append("first page of several")
         upright = _upright(image, notes)
         pixels = _three_channels(upright, notes, sixteen=form == "PNG" and png_depth(data) == 16)
+        look = perceptual.perceptual_hash(pixels)
         if not notes:
-            return Inspection(data, form, *image.size)
+            return Inspection(data, form, *image.size, perceptual_hash=look)
         lossy = (
             form == "JPEG"
             or (form == "WEBP" and not webp_is_lossless(data))
@@ -127,7 +129,8 @@ class PillowImages:
                 stored = _jpeg(pixels, profile=profile, exif=b"", tables=None, chroma=0)
         if len(stored) > self.max_bytes:
             raise _RefusedError(_too_big(len(stored), self.max_bytes))
-        return Inspection(stored, "JPEG" if lossy else "PNG", *pixels.size, "; ".join(notes))
+        kind = "JPEG" if lossy else "PNG"
+        return Inspection(stored, kind, *pixels.size, "; ".join(notes), perceptual_hash=look)
 
 
 def _too_big(size: int, limit: int) -> str:

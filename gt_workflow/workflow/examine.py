@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from pathlib import PurePosixPath
 from typing import Final
 
+from gt_workflow.core.label_schema import LOOK
 from gt_workflow.core.objects import MAX_IMAGE_BYTES
 from gt_workflow.errors import DataError, ObjectNotFoundError, StorageError
 from gt_workflow.object_store import RefusedError
@@ -63,7 +64,8 @@ class Finding:
     """What looking inside told: fit for use, or rejected (`reason`), or no photograph (`skip`).
 
     `original` and `stored` are SHA-256 (hexadecimal) of the bytes as found and as to be stored;
-    `format` ("JPEG" or "PNG"), `width`, `height`, `size` (bytes) are of what is to be stored.
+    `format` ("JPEG" or "PNG"), `width`, `height`, `size` (bytes) and `perceptual_hash` (16
+    hexadecimal digits, or "" for none) are of what is to be stored.
     """
 
     original: str = ""
@@ -75,6 +77,7 @@ class Finding:
     note: str = ""
     reason: str = ""
     skip: str = ""
+    perceptual_hash: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,9 +86,9 @@ class Photograph:
 
     `photograph` is its owner's name for it, `origin` the first 16 hexadecimal digits of the
     SHA-256 of its original bytes (of the first of several alike), `uri` its place in S3. `width`,
-    `height` in pixels, `size` in bytes and `sha256` are of what is stored, `original` is the
-    SHA-256 of what its owner has; `note` tells how the two differ. `where` is the original (a
-    path or URI), `line` its line in the source manifest (0: none).
+    `height` in pixels, `size` in bytes, `sha256` and `perceptual_hash` are of what is stored,
+    `original` is the SHA-256 of what its owner has; `note` tells how the two differ. `where` is
+    the original (a path or URI), `line` its line in the source manifest (0: none).
     """
 
     photograph: str
@@ -99,6 +102,13 @@ class Photograph:
     note: str
     where: str
     line: int = 0
+    perceptual_hash: str = ""
+
+    @property
+    def names(self) -> dict[str, str]:
+        """The members of its line beside the image's address; one that looks flat has no hash."""
+        found = {"origin": self.origin, "photograph": self.photograph}
+        return found | ({LOOK: self.perceptual_hash} if self.perceptual_hash else {})
 
     @property
     def converted(self) -> bool:
@@ -160,6 +170,7 @@ class Examine:
             height=inspection.height,
             size=len(inspection.stored),
             note=note,
+            perceptual_hash=inspection.perceptual_hash,
         )
 
 

@@ -150,6 +150,7 @@ class Fates:
             note=finding.note,
             where=candidate.where,
             line=candidate.line,
+            perceptual_hash=finding.perceptual_hash,
         )
         self._photographs.append(photograph)
         for content in (finding.original, finding.stored):

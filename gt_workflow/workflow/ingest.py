@@ -214,8 +214,7 @@ def _lines(plan: IngestPlan, storage: Storage) -> Iterator[tuple[Photograph, byt
     source = plan.settings.source
     if not is_manifest(source):
         for entry in plan.photographs:
-            names = {"origin": entry.origin, "photograph": entry.photograph}
-            yield entry, input_line(entry.uri, names)
+            yield entry, input_line(entry.uri, entry.names)
         return
     by_line = {entry.line: entry for entry in plan.photographs}
     digest = ManifestDigest()
@@ -237,8 +236,9 @@ def _report(plan: IngestPlan) -> bytes:
 def _own_line(entry: Photograph, raw: bytes) -> bytes:
     """Return a source manifest's line with the names it lacks; every other byte stays."""
     present = members(raw)
-    names = {"origin": entry.origin, "photograph": entry.photograph}
-    changes = {name: value for name, value in names.items() if name not in present}
+    changes: dict[str, Any] = {
+        name: value for name, value in entry.names.items() if name not in present
+    }
     if not entry.in_place:
         changes["source-ref"] = entry.uri
     return with_members(raw, changes)

@@ -19,6 +19,7 @@ from gt_workflow.adapters.images import PillowImages
 from gt_workflow.adapters.memory import MemoryStorage, SerialEngine
 from gt_workflow.adapters.storage import FolderStorage
 from gt_workflow.adapters.walk import LocalFolders
+from gt_workflow.core.near_duplicates import NEAR
 from gt_workflow.errors import DataError, StorageError, UsageError
 from gt_workflow.ports import Found, Inspection
 from gt_workflow.workflow import ingest
@@ -527,3 +528,23 @@ def test_a_folder_that_is_none_is_an_error(tmp_path):
         Bench().plan(tmp_path / "none")
     with pytest.raises(StorageError, match=r"photo\.jpg: it is no folder"):
         Bench().plan(put(tmp_path, "photo.jpg", jpeg(1)))
+
+
+def test_a_line_tells_what_its_image_looks_like(tmp_path, shared):
+    real = shared / "data" / "raccoons" / "images"
+    for name in ("raccoon-51.jpg", "raccoon-85.jpg"):  # the same picture, one with a caption
+        put(tmp_path, name, (real / name).read_bytes())
+    put(tmp_path, "flat.jpg", jpeg(1))
+    bench = Bench()
+    bench.run(bench.plan(tmp_path))
+    lines = {line["photograph"]: line for line in map(json.loads, bench.manifest())}
+    assert "perceptual-hash" not in lines["flat.jpg"]
+    one, other = (
+        int(lines[name]["perceptual-hash"], 16) for name in ("raccoon-51.jpg", "raccoon-85.jpg")
+    )
+    assert 0 < (one ^ other).bit_count() <= NEAR
+    own = {"source-ref": "s3://lab/a.jpg", "perceptual-hash": "mine"}
+    bench = Bench({"s3://lab/own.manifest": json.dumps(own).encode() + b"\n"})
+    bench.storage.objects[own["source-ref"]] = (real / "raccoon-51.jpg").read_bytes()
+    bench.run(bench.plan("s3://lab/own.manifest"))
+    assert json.loads(bench.manifest()[0])["perceptual-hash"] == "mine", "it is another's member"
