@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import Any, BinaryIO, TypeAlias
 
 import msgspec
@@ -19,6 +19,7 @@ LONGEST_LINE = 16 * 1024 * 1024
 """Bytes; ten labeling jobs in a row stay far below. A longer line is no manifest but an image."""
 
 _CHUNK = 128 * 1024
+_BLOCK = 1 << 20
 _BOM = b"\xef\xbb\xbf"
 _UTF16 = (b"\xff\xfe", b"\xfe\xff")
 
@@ -37,10 +38,7 @@ def split_lines(file: BinaryIO, *, uri: str = "manifest") -> Iterator[bytes]:
     The file is read in pieces of 128 KiB; the last line needs no newline. Raises `DataError`
     for a line above `LONGEST_LINE` and for UTF-16.
     """
-    chunk = _head(file)
-    if chunk[:2] in _UTF16:
-        raise DataError("the file is UTF-16; save it as UTF-8", uri=uri, line=1)
-    chunk = chunk.removeprefix(_BOM) or file.read(_CHUNK)
+    chunk = _head(file.read, _CHUNK, uri=uri) or file.read(_CHUNK)
     rest = b""
     number = 0
     while chunk:
@@ -59,12 +57,44 @@ def split_lines(file: BinaryIO, *, uri: str = "manifest") -> Iterator[bytes]:
         yield rest.removesuffix(b"\r")
 
 
-def _head(file: BinaryIO) -> bytes:
-    """Read until the byte order mark is complete, or the file ends."""
+def blocks(read: Callable[[int], bytes], *, uri: str = "manifest") -> Iterator[bytes]:
+    r"""Yield what `read` gives in pieces of about a MiB that end where a line does; see `lines_of`.
+
+    Leading byte order marks are left out, as `manifest.read` does with what `split_lines` gives.
+    Raises `DataError` for UTF-16. Of a line above `LONGEST_LINE` the beginning may be the last
+    thing that is yielded, but always more than `LONGEST_LINE` bytes.
+    """
+    piece = _head(read, _BLOCK, uri=uri).removeprefix(_BOM) or read(_BLOCK)
+    rest = b""
+    while piece:
+        end = piece.rfind(b"\n") + 1
+        if end:
+            yield rest + piece[:end]
+            rest = b""
+        rest += piece[end:]
+        if len(rest) > LONGEST_LINE:
+            break
+        piece = read(_BLOCK)
+    if rest:
+        yield rest
+
+
+def lines_of(block: bytes) -> list[bytes]:
+    r"""Cut a block into lines, without `\n` or `\r\n`; blank ones stay."""
+    lines = block.split(b"\n")
+    if not lines[-1]:
+        lines.pop()
+    return [line.removesuffix(b"\r") for line in lines] if b"\r" in block else lines
+
+
+def _head(read: Callable[[int], bytes], size: int, *, uri: str) -> bytes:
+    """Read until a byte order mark would be complete, or all is read; return what is behind it."""
     head = b""
-    while len(head) < len(_BOM) and (chunk := file.read(_CHUNK)):
-        head += chunk
-    return head
+    while len(head) < len(_BOM) and (piece := read(size)):
+        head += piece
+    if head[:2] in _UTF16:
+        raise DataError("the file is UTF-16; save it as UTF-8", uri=uri, line=1)
+    return head.removeprefix(_BOM)
 
 
 def too_long(*, uri: str, line: int) -> DataError:

@@ -47,10 +47,13 @@ __all__ = [
     "Annotation",
     "Failure",
     "Label",
+    "Reader",
     "Record",
     "State",
+    "WholeFileError",
     "attributes",
     "failed_line",
+    "find_attribute",
     "input_line",
     "is_variant",
     "labelled_line",
@@ -80,7 +83,7 @@ def read(
     """
     if on_bad_line == "skip" and reject is None:
         raise ValueError("skipping bad lines needs `reject`, else they would be lost")
-    reader = _Reader(uri, attribute)
+    reader = Reader(uri, attribute)
     for number, line in enumerate(lines, 1):
         raw = line.rstrip(b"\r\n") if line[-1:] in _ENDS else line
         if number == 1:
@@ -89,7 +92,7 @@ def read(
             continue
         try:
             record = reader.record(raw, number)
-        except _FileError:
+        except WholeFileError:
             raise
         except DataError as error:
             if reject is None or on_bad_line == "stop":
@@ -116,21 +119,51 @@ def attributes(lines: Iterable[bytes], *, uri: str) -> tuple[str, ...]:
     return tuple(found)
 
 
-class _FileError(DataError):
+def find_attribute(
+    lines: Iterable[bytes], *, uri: str, patient: bool = False
+) -> tuple[str | None, int]:
+    """Return the attribute that `read` would find, and how many lines come before it is known.
+
+    Raises `DataError` as `read` does; a `patient` one skips bad lines.
+    """
+    reader = Reader(uri, None)
+    number = 0
+    for number, line in enumerate(lines, 1):
+        raw = line.rstrip(b"\r\n")
+        if number == 1:
+            raw = raw.removeprefix(b"\xef\xbb\xbf")
+        if raw and not raw.isspace():
+            try:
+                reader.record(raw, number)
+            except DataError as error:
+                if isinstance(error, WholeFileError) or not patient:
+                    raise
+            if reader.attribute is not None:
+                return reader.attribute, number - 1
+    return None, number
+
+
+class WholeFileError(DataError):
     """What is wrong with the file as a whole: skipping a line does not help."""
 
 
-class _Reader:
+class Reader:
     """Turns lines into records; remembers the attribute once it is known."""
 
-    def __init__(self, uri: str, attribute: str | None) -> None:
+    def __init__(self, uri: str, attribute: str | None, *, given: bool = True) -> None:
+        """Begin; an attribute that is not `given` was found in the file, see `read`."""
         self._uri = uri
-        self._given = attribute is not None
+        self._given = given and attribute is not None
         self._use(attribute)
+
+    @property
+    def attribute(self) -> str | None:
+        """The label attribute, as far as it is known."""
+        return self._attribute
 
     def _use(self, attribute: str | None) -> None:
         if attribute in RESERVED:
-            raise _FileError(f"a label attribute cannot be called `{attribute}`", uri=self._uri)
+            raise WholeFileError(f"a label attribute cannot be called `{attribute}`", uri=self._uri)
         self._attribute = attribute
         self._own = {*RESERVED, attribute or "source-ref", (attribute or "") + SUFFIX}
         self._decode = msgspec.json.Decoder(line_type(attribute)).decode
@@ -174,7 +207,7 @@ class _Reader:
         found = labelled or ([] if own else failed)
         names = sorted({*found, *([] if self._attribute is None else [self._attribute])})
         if len(names) > 1:
-            raise _FileError(
+            raise WholeFileError(
                 f"several label attributes hold boxes, choose one: {', '.join(names)}",
                 uri=self._uri,
                 line=line,
