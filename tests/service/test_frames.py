@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from html import unescape
 
 import pytest
-from portal_house import House, image
+from portal_house import House, answer, image
 
 SCRIPT = '<script src="https://assets.crowd.aws/crowd-html-elements.js"></script>'
 BOXES = (
@@ -112,6 +112,22 @@ def test_the_later_frames_of_a_job_are_rendered_with_their_own_tasks(house):
         assert f"album/photo {index}.jpg" in page
 
 
+def test_a_line_cannot_make_a_template_that_went_well_go_on_for_ever(house):
+    # What is done depends on the photograph: nothing for the first, which is rendered apart.
+    template = (
+        "{% assign n = task.input.manifestLine.photograph | split: ' ' | last "
+        "| replace: '.jpg', '' | times: 60 %}{% assign a = 99999 %}"
+        "{% for i in (1..n) %}{% assign a = a | times: a %}{% endfor %}ok"
+    )
+    token, task = templated(house, template)
+    assert house.call("GET", task["frame"]).body.endswith(b"ok")
+    second = house.accept(token)
+    page = house.call("GET", second["frame"])
+    assert b"times: it was given too much" in page.body
+    house.submit(token, second["id"], answer())
+    assert house.counters()["HumanLabeled"] == 1
+
+
 def test_a_line_cannot_break_out_of_the_template(house):
     template = "<p title='{{ task.input.manifestLine.photograph }}'>"
     page = framed(house, template, keys=("x'\"><script>.jpg",))
@@ -126,7 +142,7 @@ def test_a_line_cannot_break_out_of_the_template(house):
         ("{{ task.input.labels | no_such }}", "unknown filter"),
         ("x" * 128_001, "longer than 128,000 characters"),
         ("{% assign a = 99999 %}{% for i in (1..99) %}{% assign a = a | times: a %}{% endfor %}",
-         "rendering took too much time"),
+         "line 1: times: it was given too much"),
     ],
 )  # fmt: skip
 def test_the_worker_is_told_what_is_wrong_with_a_template(house, template, message):

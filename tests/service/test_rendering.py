@@ -17,6 +17,15 @@ from gt_workflow.service.sagemaker.templates import TemplateError, render
 
 FILTERS = sorted(set(Environment().filters) | {"to_json"})
 NASTY = "</script><b a='1' b=\"2\">&amp;"
+DEAR = (
+    # Numbers of a billion digits.
+    "{% assign a = 99999 %}{% for i in (1..99) %}{% assign a = a | times: a %}{% endfor %}",
+    # A text of ten billion characters.
+    "{% assign s = task.input.s %}{{ s | replace: '', s }}",
+    "{% assign s = task.input.s | split: '' %}{{ s | join: task.input.s }}",
+    "{{ (1..1000000000) | to_json }}",
+    "{{ (1..1000000000000000000000) | size }}",
+)
 
 
 def shown(content: str, task_input: Any = None) -> str:
@@ -108,12 +117,32 @@ def test_what_is_wrong_is_told_with_its_line(content, message):
         "{% if true %}" * 31 + "{% endif %}" * 31,
         "{% assign s = 'aaaa' %}{% for i in (1..60) %}{% assign s = s | append: s %}{% endfor %}",
         "{% assign s = '" + "a" * 1000 + "' %}{% for i in (1..9999) %}{{ s }}{% endfor %}",
+        *DEAR,
+        # Long, not deep.
+        "{% for i in (1..99999) %}" + "{% if i == 0 %}{% endif %}" * 500 + "{% endfor %}",
+        "{% for i in (1..99999) %}" + "{{ i | plus: 1 | minus: i }}" * 500 + "{% endfor %}",
     ],
 )
 def test_limits_end_a_bomb(content):
     with pytest.raises(TemplateError) as caught:
-        shown(content)
+        shown(content, {"s": "a" * 100_000})
     assert caught.value.problem.code == "TemplateLimitExceeded"
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        "{% for a in task.input.many %}{% for b in task.input.many %}"
+        + "{{ a | slice: 0 }}" * 3
+        + "{% endfor %}{% endfor %}",
+        "{{ task.input.long | split: ' ' | join: ', ' | replace: 'word', 'thing' | to_json }}",
+        "{{ task.input.long | append: task.input.long | size }}",
+        "{% for i in (1..1000) %}{{ i | times: i | modulo: 7 }}{% endfor %}",
+        "{% assign x = nothing | default: task.input.many %}{{ x | map: 'a' | sort | uniq }}",
+    ],
+)
+def test_what_an_honest_template_does_is_within_them(content):
+    shown(content, {"many": [f"label {at}" for at in range(250)], "long": "word " * 15_000})
 
 
 def test_a_preview_has_links_that_can_be_read():
@@ -136,11 +165,9 @@ def test_a_link_to_what_is_no_object(uri):
 @pytest.mark.parametrize(
     "content",
     [
-        # Numbers of a billion digits.
-        "{% assign a = 99999 %}{% for i in (1..99) %}{% assign a = a | times: a %}{% endfor %}",
-        # A text of ten billion characters.
-        "{% assign s = task.input.s %}{{ s | replace: '', s }}",
-        "{{ (1..1000000000) | to_json }}",
+        *DEAR,
+        # Nothing in it is looked up, so nobody looks at the clock.
+        "{% for i in (1..99999) %}" + "{% if 1 == 0 %}{% endif %}" * 500 + "{% endfor %}",
     ],
 )
 def test_what_no_limit_of_the_engine_ends_is_ended(content):

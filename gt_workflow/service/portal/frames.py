@@ -7,7 +7,7 @@ the page, which submits it. AWS's script is replaced by our elements; all else i
 
 A job's template is read once: as on AWS, what is put in its place later changes nothing. Its first
 rendering happens in a process of its own, with limits on time and memory (`sagemaker.preview`);
-those that follow here take microseconds.
+those that follow here take microseconds, and no more than their budget (`sagemaker.budget`).
 """
 
 from __future__ import annotations
@@ -74,7 +74,7 @@ class Frames:
         self._links = links
         self._templates: dict[str, str] = {}
         self._tried: set[str] = set()
-        self._first = threading.Lock()
+        self._first: dict[str, threading.Lock] = {}
 
     async def serve(self, request: Request) -> Response:
         """Answer with the frame of the task that a good link names."""
@@ -108,7 +108,8 @@ class Frames:
         task_input = input_of(task)
         if task.job_arn in self._tried:
             return render(content, task_input=task_input, grant=grant)
-        with self._first:
+        # A job whose template takes long keeps no other waiting.
+        with self._first.setdefault(task.job_arn, threading.Lock()):
             if task.job_arn in self._tried:  # while this thread waited
                 return render(content, task_input=task_input, grant=grant)
             answer = render_ui_template(

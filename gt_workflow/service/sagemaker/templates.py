@@ -1,8 +1,8 @@
 """Worker task templates: Liquid with Ground Truth's three filters, escaped by default.
 
 `render` works in this process, within python-liquid's own limits on nesting, loops, variables and
-output. Those do not bound what one filter may do (`times` on ever longer numbers, `replace` on
-long texts), so a template of unknown origin is rendered by `preview.py` in a process of its own.
+output, and those of `budget` on time and filters. A template of unknown origin is parsed and first
+rendered by `preview.py` in a process of its own.
 
 python-liquid is the engine because it renders all of AWS's sample templates, keys with hyphens
 (`manifestLine.my-job-metadata.class-map[id]`) included; liquidpy reads those as subtractions.
@@ -20,6 +20,8 @@ from liquid import BoundTemplate, Environment, Markup, RenderContext
 from liquid.exceptions import LiquidError, ResourceLimitError
 from liquid.filter import liquid_filter, string_filter, with_context
 from liquid.undefined import Undefined
+
+from gt_workflow.service.sagemaker.budget import Template
 
 _MEGABYTE = 1_000_000
 # Not among Ground Truth's filters, and `safe` would switch escaping off under another name.
@@ -53,6 +55,7 @@ class _Environment(Environment):
     loop_iteration_limit: ClassVar[int | None] = 100_000
     local_namespace_limit: ClassVar[int | None] = 4 * _MEGABYTE
     output_stream_limit: ClassVar[int | None] = 4 * _MEGABYTE
+    template_class = Template
 
 
 def render(content: str, *, task_input: Any, grant: Grant) -> str:
