@@ -30,6 +30,10 @@ class Site:
         self.admin = house.sign_in("Root", role="admin")
         self.spent = house.invite("Carol")
         house.call("POST", "/_/api/session", body={"invite": self.spent})
+        self.fresh = house.invite("Dan")
+        self.ended = house.sign_in("Fay")
+        self.revoked = house.invite("Fay")
+        house.workers.revoke("Fay")
         self.task = house.accept(self.ada)
         self.done = house.accept(self.ada)
         house.submit(self.ada, self.done["id"], answer(box()))
@@ -54,6 +58,12 @@ class Site:
     def as_ada(self, method: str, path: str, body: Any = None, **headers: str) -> Reply:
         return self.send(method, path, body, authorization=f"Bearer {self.ada}", **headers)
 
+    def as_admin(self, method: str, path: str, body: Any = None, **headers: str) -> Reply:
+        named = {name.replace("_", "-"): value for name, value in headers.items()}
+        return self.house.call(
+            method, f"/_/api/admin/{path}", body=body, headers={**self.admin, **named}
+        )
+
     def submit(self, body: Any, task: str | None = None) -> Reply:
         return self.as_ada("POST", f"api/tasks/{task or self.task['id']}/submit", body)
 
@@ -72,6 +82,11 @@ def site(tmp_path) -> Iterator[Site]:
 def raw(value: str) -> bytes:
     """A good answer with one number put as written."""
     return json.dumps(answer(box(left="?"))).replace('"?"', value).encode()
+
+
+def raw_boxes(boxes: bytes) -> bytes:
+    """An answer with these for its boxes, as written."""
+    return json.dumps(answer()).encode().replace(b"[]", boxes)
 
 
 def nested(depth: int) -> bytes:
@@ -125,6 +140,17 @@ ATTACKS: dict[str, tuple[Any, int]] = {
         lambda s: s.as_ada("POST", "api/tasks/accept", content_type="text/plain"),
         415,
     ),
+    "400,000 numbers for boxes": (
+        lambda s: s.submit(raw_boxes(b"[" + b"0," * 399_999 + b"0]")),
+        422,
+    ),
+    "a million empty lists": (lambda s: s.submit(raw_boxes(b"[" + b"[]," * 300_000 + b"[]]")), 422),
+    "a list for an answer": (lambda s: s.submit([answer(box())]), 422),
+    "two values in one body": (lambda s: s.submit(b"{}{}"), 400),
+    "a label that reads backwards": (lambda s: s.submit(answer(box("\u202etac"))), 422),
+    "a label with an invisible letter": (lambda s: s.submit(answer(box("cat\u200b"))), 422),
+    "a label in wide letters": (lambda s: s.submit(answer(box("\uff43\uff41\uff54"))), 422),
+    "a box as a text": (lambda s: s.submit(answer(box(left="5"))), 422),
     # Tasks
     "another answer to an answered task": (
         lambda s: s.submit(answer(box(left=9)), s.done["id"]),
@@ -142,6 +168,31 @@ ATTACKS: dict[str, tuple[Any, int]] = {
     "declining another team's task": (
         lambda s: s.as_ada("POST", f"api/tasks/{s.bobs['id']}/decline", {"reason": "x"}),
         403,
+    ),
+    "returning another's task": (
+        lambda s: s.as_ada("POST", f"api/tasks/{s.bobs['id']}/return"),
+        403,
+    ),
+    "a job that is not there": (
+        lambda s: s.as_ada("POST", "api/tasks/accept", {"job_arn": "x" * 3000}),
+        422,
+    ),
+    "a job that is a list": (
+        lambda s: s.as_ada("POST", "api/tasks/accept", {"job_arn": [s.arn]}),
+        422,
+    ),
+    "accepting by a link": (lambda s: s.as_ada("GET", "api/tasks/accept"), 404),
+    "submitting by a link": (lambda s: s.as_ada("GET", f"api/tasks/{s.task['id']}/submit"), 405),
+    "deleting a task": (lambda s: s.as_ada("DELETE", f"api/tasks/{s.task['id']}"), 405),
+    "a method in a header": (
+        lambda s: s.as_ada(
+            "GET", f"api/tasks/{s.task['id']}/return", x_http_method_override="POST"
+        ),
+        405,
+    ),
+    "a decline that is a list": (
+        lambda s: s.as_ada("POST", f"api/tasks/{s.task['id']}/decline", {"reason": ["x"]}),
+        422,
     ),
     "a task that is a path": (lambda s: s.submit(answer(), "..%2F..%2Fetc%2Fpasswd"), 404),
     "a task that is SQL": (lambda s: s.submit(answer(), "'%20OR%20'1'='1"), 404),
@@ -202,6 +253,28 @@ ATTACKS: dict[str, tuple[Any, int]] = {
         lambda s: s.send("POST", "api/session", {"invite": s.spent}),
         410,
     ),
+    "an invitation with a space behind it": (
+        lambda s: s.send("POST", "api/session", {"invite": s.spent + " "}),
+        401,
+    ),
+    "an invitation as a bearer token": (
+        lambda s: s.send("POST", "api/tasks/accept", authorization=f"Bearer {s.fresh}"),
+        401,
+    ),
+    "an invitation as a cookie": (
+        lambda s: s.by_cookie(
+            "POST", "api/tasks/accept", cookie=bare(s.cookie).partition("=")[0] + f"={s.fresh}"
+        ),
+        401,
+    ),
+    "an invitation of who was shut out": (
+        lambda s: s.send("POST", "api/session", {"invite": s.revoked}),
+        401,
+    ),
+    "the session of who was shut out": (
+        lambda s: s.house.call("POST", "/_/api/tasks/accept", headers=s.ended),
+        401,
+    ),
     "a forged invitation": (lambda s: s.send("POST", "api/session", {"invite": "forged"}), 401),
     "an invitation that is a list": (lambda s: s.send("POST", "api/session", {"invite": []}), 422),
     "an invitation of a megabyte": (
@@ -227,6 +300,39 @@ ATTACKS: dict[str, tuple[Any, int]] = {
     ),
     "a cookie without the page's header": (
         lambda s: s.by_cookie("POST", "api/tasks/accept", x_gt_page=""),
+        403,
+    ),
+    "a post that does not say where it comes from": (
+        lambda s: s.house.call(
+            "POST", "/_/api/tasks/accept", headers={"cookie": s.cookie["cookie"]}
+        ),
+        403,
+    ),
+    "a form that does not say where it comes from": (
+        lambda s: s.house.call(
+            "POST",
+            "/_/api/admin/stop",
+            headers={"cookie": s.admin["cookie"], "content-type": "text/plain"},
+            body={"job_arn": s.arn, "confirm": "cats"},
+        ),
+        403,
+    ),
+    "a post from another port": (
+        lambda s: s.by_cookie("POST", "api/tasks/accept", origin="http://labels.test:81"),
+        403,
+    ),
+    "an admin's page that is not the admin's": (
+        lambda s: s.as_admin("POST", "stop", {"job_arn": s.arn, "confirm": "cats"}, x_gt_page=""),
+        403,
+    ),
+    "an admin's post from another site": (
+        lambda s: s.as_admin("POST", "revoke", {"name": "Ada"}, sec_fetch_site="cross-site"),
+        403,
+    ),
+    "a beginning from another site": (
+        lambda s: s.by_cookie(
+            "POST", f"api/tasks/{s.task['id']}/begin", origin="https://evil.test"
+        ),
         403,
     ),
     "signing out from outside": (
@@ -290,8 +396,98 @@ ATTACKS: dict[str, tuple[Any, int]] = {
         ),
         404,
     ),
+    "a worker looks at any thumbnail": (
+        lambda s: s.by_cookie("GET", f"api/admin/thumbnail?job_arn={s.theirs}&index=0"),
+        403,
+    ),
+    "nobody looks at any thumbnail": (
+        lambda s: s.send("GET", f"api/admin/thumbnail?job_arn={s.theirs}&index=0"),
+        401,
+    ),
+    "another site shows a thumbnail": (
+        lambda s: s.as_admin(
+            "GET", f"thumbnail?job_arn={s.arn}&index=0", sec_fetch_site="cross-site"
+        ),
+        403,
+    ),
+    "a worker reads the contact sheet": (
+        lambda s: s.by_cookie("GET", f"api/admin/sheet?job_arn={s.arn}"),
+        403,
+    ),
+    "a worker lists the teams": (lambda s: s.as_ada("GET", "api/admin/teams"), 403),
+    "a script's token that says it is an admin": (
+        lambda s: s.as_ada("GET", "api/admin/jobs?role=admin", x_role="admin"),
+        403,
+    ),
+    "a stop under another job's name": (
+        lambda s: s.as_admin("POST", "stop", {"job_arn": s.arn, "confirm": "theirs"}),
+        422,
+    ),
+    "a stop of a list of jobs": (
+        lambda s: s.as_admin("POST", "stop", {"job_arn": [s.arn], "confirm": ["cats"]}),
+        422,
+    ),
+    "a stop of no job": (
+        lambda s: s.as_admin("POST", "stop", {"job_arn": "x", "confirm": "x"}),
+        404,
+    ),
+    "a stop by a link": (
+        lambda s: s.as_admin("GET", f"stop?job_arn={s.arn}&confirm=cats"),
+        405,
+    ),
+    "a role that is none": (
+        lambda s: s.as_admin("POST", "invite", {"name": "Eve", "role": "root"}),
+        422,
+    ),
+    "a role that is a list": (
+        lambda s: s.as_admin("POST", "invite", {"name": "Eve", "role": ["admin"]}),
+        422,
+    ),
+    "a name that reads backwards": (
+        lambda s: s.as_admin("POST", "invite", {"name": "\u202eadA"}),
+        422,
+    ),
+    "a name with an invisible letter": (
+        lambda s: s.as_admin("POST", "invite", {"name": "Ada\u200b"}),
+        422,
+    ),
+    "a name of a thousand letters": (
+        lambda s: s.as_admin("POST", "invite", {"name": "x" * 1000}),
+        422,
+    ),
+    "a name that is nothing": (lambda s: s.as_admin("POST", "invite", {"name": " "}), 422),
+    "an invitation in a list": (lambda s: s.as_admin("POST", "invite", [{"name": "Eve"}]), 422),
+    "an invitation that is too deep": (lambda s: s.as_admin("POST", "invite", nested(50_000)), 400),
+    "an invitation that is too large": (
+        lambda s: s.as_admin("POST", "invite", b" " * (BODY_LIMIT + 1)),
+        413,
+    ),
+    "revoking nobody": (lambda s: s.as_admin("POST", "revoke", {"name": "Nobody"}), 404),
+    "revoking a path": (lambda s: s.as_admin("POST", "revoke", {"name": "../Ada\x00"}), 422),
+    "a sheet of no job": (lambda s: s.as_admin("GET", "sheet?job_arn='%20OR%201=1--"), 404),
+    "a sheet from before its begin": (
+        lambda s: s.as_admin("GET", f"sheet?job_arn={s.arn}&offset=-1"),
+        422,
+    ),
+    "a sheet beyond all numbers": (
+        lambda s: s.as_admin("GET", f"sheet?job_arn={s.arn}&offset={'9' * 400}"),
+        422,
+    ),
+    "a sheet in other digits": (
+        lambda s: s.as_admin("GET", f"sheet?job_arn={s.arn}&limit=%D9%A3"),
+        422,
+    ),
+    "a thumbnail of no job": (lambda s: s.as_admin("GET", "thumbnail?job_arn=x&index=0"), 404),
+    "a thumbnail by a path": (
+        lambda s: s.as_admin("GET", f"thumbnail?job_arn={s.arn}&index=../0"),
+        422,
+    ),
+    "a thumbnail of any object": (
+        lambda s: s.as_admin("GET", "thumbnail?uri=s3://bucket/cats/labels.json"),
+        422,
+    ),
     # Images and files
-    "an image by a path": (lambda s: s.send("GET", "image/..%2F..%2Fservice.sqlite"), 403),
+    "an image by a path": (lambda s: s.send("GET", "image/..%2F..%2Fservice.sqlite"), 404),
     "an image without a seal": (lambda s: s.send("GET", f"image/{s.task['id']}"), 403),
     "an image of an answered task": (lambda s: s.house.call("GET", s.done["image"]["url"]), 409),
     "another's image by one's own seal": (
@@ -317,6 +513,57 @@ ATTACKS: dict[str, tuple[Any, int]] = {
         422,
     ),
     "a file above the page": (lambda s: s.send("GET", "static/..%2Fworkers.py"), 404),
+    "a file above the page, bare": (lambda s: s.send("GET", "static/../workers.py"), 404),
+    "a file above the page, encoded": (
+        lambda s: s.send("GET", "static/%2e%2e/%2e%2e/store.py"),
+        404,
+    ),
+    "a file above the page, encoded twice": (
+        lambda s: s.send("GET", "static/%252e%252e%252fworkers.py"),
+        404,
+    ),
+    "a file above the page, by backslashes": (
+        lambda s: s.send("GET", "static/..%5C..%5Cstore.py"),
+        404,
+    ),
+    "a file at the root": (lambda s: s.send("GET", "static//etc/passwd"), 404),
+    "a file behind a zero byte": (lambda s: s.send("GET", "static/main.js%00.css"), 404),
+    "a file that is a folder": (lambda s: s.send("GET", "static/crowd/"), 404),
+    "a file that is no part of the page": (lambda s: s.send("GET", "static/package.json"), 404),
+    "a frame without a seal": (lambda s: s.send("GET", f"frame/{s.task['id']}"), 403),
+    "another's frame by one's own seal": (
+        lambda s: s.house.call("GET", s.task["frame"].replace(s.task["id"], s.bobs["id"])),
+        403,
+    ),
+    "any object by a frame's seal": (
+        lambda s: s.house.call(
+            "GET",
+            s.task["frame"].replace("?", "/object?") + "&uri=s3://bucket/cats/labels.json",
+        ),
+        403,
+    ),
+    "a link that lives longer": (
+        lambda s: s.house.call("GET", s.task["image"]["url"].replace("expires=", "expires=9")),
+        403,
+    ),
+    "a link for somebody else": (
+        lambda s: s.house.call(
+            "GET", s.task["image"]["url"].replace("worker=private", "worker=public")
+        ),
+        403,
+    ),
+    "a link whose signature is cut": (
+        lambda s: s.house.call("GET", s.task["image"]["url"][:-1]),
+        403,
+    ),
+    "a link with a letter beyond ASCII": (
+        lambda s: s.house.call("GET", s.task["image"]["url"] + "%C3%BC"),
+        403,
+    ),
+    "an expiry that is no number": (
+        lambda s: s.send("GET", f"image/{s.task['id']}?worker=x&expires=never&signature=0"),
+        403,
+    ),
 }
 
 

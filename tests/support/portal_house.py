@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from itertools import count
 from pathlib import Path
 from typing import Any
+from urllib.parse import unquote
 
 from PIL import Image
 from starlette.applications import Starlette
@@ -240,7 +241,7 @@ async def _ask(
         "http_version": "1.1",
         "method": method,
         "scheme": "http",
-        "path": target,
+        "path": unquote(target),  # as a server hands it on
         "raw_path": target.encode(),
         "query_string": query.encode(),
         "root_path": "",
