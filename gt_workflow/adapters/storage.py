@@ -257,9 +257,11 @@ def _target(uri: str) -> Path:
     with _files(uri):
         if not target.name or uri.endswith("/") or target.is_dir():
             raise StorageError("is a folder, not a file", uri=uri)
-        # Through a link, as any program writes: the link stays, its target changes.
-        target = target.resolve()
-        target.parent.mkdir(parents=True, exist_ok=True)
+        if target.is_symlink():
+            # Through a link, as any program writes: the link stays, its target changes.
+            target = target.resolve()
+        if not target.parent.is_dir():
+            target.parent.mkdir(parents=True, exist_ok=True)
     return target
 
 

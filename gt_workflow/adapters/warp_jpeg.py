@@ -66,11 +66,12 @@ def decode(data: bytes) -> Picture | None:
         if colors != "YCbCr" or sampling not in FACTORS or bare is None:
             return None
         across, down = FACTORS[sampling]
-        pixels = simplejpeg.decode_jpeg(bare, "RGB", fastupsample=True)
+        # The library's loop for three bytes behind an idle one is the quicker one, by a tenth.
+        pixels = simplejpeg.decode_jpeg(bare, "XRGB", fastupsample=True)
     except ValueError:
         return None
-    chroma = [np.ascontiguousarray(pixels[::down, ::across, index]) for index in (1, 2)]
-    return Picture([cv2.extractChannel(pixels, 0), *chroma], width, height, (across, down))
+    chroma = [np.ascontiguousarray(pixels[::down, ::across, index]) for index in (2, 3)]
+    return Picture([cv2.extractChannel(pixels, 1), *chroma], width, height, (across, down))
 
 
 def encode(picture: Picture, quality: int) -> bytes:

@@ -61,14 +61,15 @@ class Darkroom:
         self._picture = picture
         self._factors = factors
         self._grounds = _ycc(fill)
-        self._waiting = Counter(_upright(r.geometry) for r in recipes if not r.geometry.rigid)
+        self._upright = {r.geometry: _upright(r.geometry) for r in recipes if not r.geometry.rigid}
+        self._waiting = Counter(self._upright[r.geometry] for r in recipes if not r.geometry.rigid)
         self._kept: dict[tuple[Geometry, int], Plane] = {}
 
     def vary(self, recipe: Recipe) -> Picture:
         """Return a variant."""
         to, made = recipe.geometry, []
         if not to.rigid:
-            self._waiting[_upright(to)] -= 1
+            self._waiting[self._upright[to]] -= 1
         for index in range(len(self._picture.planes)):
             target = self._factors if index else (1, 1)
             # Chroma samples that reach over the frame's edge lie otherwise upside down.
@@ -78,7 +79,7 @@ class Darkroom:
         return Picture(made, to.width, to.height, self._factors)
 
     def _turned(self, to: Geometry, index: int) -> Plane:
-        upright = _upright(to)
+        upright = self._upright[to]
         plane = self._kept.pop((upright, index), None)
         if plane is None:
             plane = self._moved(upright, index)
