@@ -204,8 +204,17 @@ class _Aws:
     def _verify(
         self, request: Request, headers: Mapping[str, str], body: bytes, *, is_signed: bool
     ) -> None:
-        """Refuse a call that none of the configured credentials signed."""
+        """Refuse a call that none of the configured credentials signed.
+
+        Where there are none, a page of any site could make a browser send a form.
+        """
         if self._secrets is None:
+            if _is_another_sites(headers):
+                raise Fault(
+                    "AccessDeniedException",
+                    "Pages of other sites may not call this service",
+                    status=403,
+                )
             return
         if not is_signed:
             raise Fault(
@@ -231,6 +240,14 @@ class _Aws:
             else:
                 return
         raise refusal
+
+
+def _is_another_sites(headers: Mapping[str, str]) -> bool:
+    """Tell whether a page that is not this service's own has made a browser ask."""
+    if headers.get("sec-fetch-site", "none") not in {"none", "same-origin"}:
+        return True
+    origin = headers.get("origin")
+    return origin is not None and origin.partition("://")[2] != headers.get("host")
 
 
 def _region(signed: signatures.CredentialScope | None) -> str:

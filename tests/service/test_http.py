@@ -117,6 +117,28 @@ def test_a_host_name_of_ours_is_answered(stack, host):
     assert send(stack, "GET", "/_/health", headers={"Host": host})[0] == 200
 
 
+FORM = {"Content-Type": "application/x-www-form-urlencoded"}
+PAGES = [
+    {"Origin": "https://evil.example"},
+    {"Origin": "null"},
+    {"Sec-Fetch-Site": "cross-site"},
+    {"Sec-Fetch-Site": "same-site", "Origin": "http://127.0.0.1:1"},
+]
+
+
+@pytest.mark.parametrize("page", PAGES)
+@pytest.mark.parametrize(("kind", "body"), [(JSON, b"{}"), (FORM, b"Action=CreateUser&UserName=x")])
+def test_a_page_of_another_site_calls_nothing(stack, page, kind, body):
+    status, headers, said = send(stack, "POST", "/", headers={**kind, **page}, body=body)
+    assert (status, b"other sites" in said) == (403, True)
+    assert "access-control-allow-origin" not in headers
+
+
+def test_with_credentials_the_signature_alone_counts(locked):
+    status, _, said = send(locked, "POST", "/", headers={**JSON, **PAGES[0]}, body=b"{}")
+    assert (status, b"Missing Authentication Token" in said) == (403, True)
+
+
 def test_answers_have_the_form_of_json_1_1(stack):
     status, headers, body = send(stack, "POST", "/", headers=JSON, body=b"")
     assert status == 200
