@@ -149,6 +149,8 @@ class Channels(_Section, frozen=True):
     forms: tuple[Form, ...] = FORMS
     validation: float = 0.2  # share of origins
     salt: str = ""  # another text makes another split
+    # Bits in which the hashes of near-duplicates differ at most; -1: there are none.
+    distance: Annotated[int, msgspec.Meta(ge=-1, le=12)] = 6
     out: str = ""  # a folder or s3:// prefix; empty: beside the job, in the bucket
 
 

@@ -65,6 +65,7 @@ def asked(settings: Settings, *, source: str, out: str, **further: Any) -> stage
         ),
         validation=settings.channels.validation,
         salt=settings.channels.salt,
+        distance=settings.channels.distance,
         **further,
     )
 

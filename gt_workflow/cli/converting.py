@@ -40,6 +40,7 @@ def convert(
         forms=settings.channels.forms,
         validation=settings.channels.validation,
         salt=settings.channels.salt,
+        distance=settings.channels.distance,
         on_bad_line=on_bad_line,
         keep_empty=keep_empty,
         classes=classes,

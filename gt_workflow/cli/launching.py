@@ -301,6 +301,7 @@ def _finish(
             forms=settings.channels.forms,
             validation=settings.channels.validation,
             salt=settings.channels.salt,
+            distance=settings.channels.distance,
         )
         converting = convert.plan(chosen, storage=wired.storage, progress=narrator)
     except DataError as error:

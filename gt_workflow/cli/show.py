@@ -202,6 +202,11 @@ def channels(receipt: ConvertReceipt, path: Callable[[str], str]) -> None:
         counts = f"{sides['train']} train, {sides['validation']} validation"
         known = " (unchanged)" if form in receipt.unchanged else ""
         line(f"channel {form}: {counts}: {path(uri)}{known}")
+    if receipt.near_duplicates:
+        line(
+            f"{count(receipt.near_duplicates, 'near-duplicate photograph')} kept on one side "
+            f"(leaks prevented: {receipt.leaks_prevented})"
+        )
     for warning in receipt.warnings:
         note(f"warning: {warning}")
     if receipt.report and receipt.left_out:

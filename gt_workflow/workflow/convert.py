@@ -16,6 +16,7 @@ from functools import partial
 from typing import Any, BinaryIO
 
 from gt_workflow.config import Form
+from gt_workflow.core.looks import alike_in
 from gt_workflow.core.manifest import Record, attributes, read, split_lines
 from gt_workflow.core.split import SIDES
 from gt_workflow.errors import DataError
@@ -57,8 +58,14 @@ def plan(settings: ConvertSettings, *, storage: Storage, progress: Progress) -> 
                 progress=progress,
             )
 
+        alike = alike_in(
+            split_lines(file, uri=settings.manifest),
+            salt=settings.salt,
+            distance=settings.distance,
+        )
         found = survey(
             records,
+            alike=alike,
             validation=settings.validation,
             salt=settings.salt,
             min_side=settings.min_side,
@@ -72,7 +79,9 @@ def plan(settings: ConvertSettings, *, storage: Storage, progress: Progress) -> 
             raise _nothing(file, settings)
     if not all(images):
         raise DataError(
-            "all boxes are on images of one origin; train and validation need an origin each",
+            "all boxes are on images of one origin"
+            f"{', or of photographs that look alike' if found.alike else ''}; "
+            "train and validation need an origin each",
             uri=settings.manifest,
         )
     return ConvertPlan(
@@ -153,6 +162,8 @@ def run(
             unchanged=settings.forms,
             report=None,
             warnings=plan.warnings,
+            near_duplicates=len(plan.survey.alike),
+            leaks_prevented=plan.survey.leaks,
         )
     for form in pending:
         receipts.refuse_strangers(storage, out, form)
@@ -184,6 +195,8 @@ def run(
         refused=len(packed.refused),
         left_out=len(samples.events) + len(packed.refused),
         warnings=packed.warnings(plan),
+        near_duplicates=len(plan.survey.alike),
+        leaks_prevented=plan.survey.leaks,
     )
 
 
@@ -203,6 +216,7 @@ def _collect(
             moved=plan.survey.moved,
             validation=settings.validation,
             salt=settings.salt,
+            alike=plan.survey.alike,
         ),
     )
     with snapshot(storage, settings.manifest) as (file, digest):

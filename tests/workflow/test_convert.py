@@ -14,6 +14,7 @@ from gt_workflow.adapters.engine import GradualEngine, ProcessEngine
 from gt_workflow.adapters.memory import MemoryStorage, SerialEngine
 from gt_workflow.adapters.storage import FolderStorage, LocalFiles, Router
 from gt_workflow.core import recordio
+from gt_workflow.core.split import side as side_by_hash
 from gt_workflow.core.split import split
 from gt_workflow.errors import DataError, StorageError, UsageError
 from gt_workflow.workflow import convert
@@ -279,6 +280,8 @@ def test_the_plan_counts_every_kind_of_line():
         "boxes_clipped": 1,
         "boxes_left_out": 2,
         "images_on_several_lines": 0,
+        "near_duplicates": 0,
+        "leaks_prevented": 0,
     }
     assert sum(found[side]["images"] for side in SIDES) == 21
     assert sum(found[side]["boxes"] for side in SIDES) == 21
@@ -856,3 +859,57 @@ def test_processes_write_the_bytes_that_one_process_writes(tmp_path):
     assert found[0] == found[1]
     for storage in (alone, several):
         storage.objects.close()
+
+
+def alike_world():
+    """Twelve photographs of which the first five look alike, the last line being unlabelled."""
+    looks = [0x0F0F0F0F0F0F0F0F ^ (1 << n) for n in range(5)] + [
+        (n * 0x9E3779B97F4A7C15) % 2**64 for n in range(1, 8)
+    ]
+    entries = [
+        labelled(ref, [(0, 1, 2, 30, 20)], **{"perceptual-hash": f"{look:016x}"})
+        for ref, look in zip(refs(12), looks, strict=True)
+    ]
+    return world(entries)
+
+
+def test_near_duplicates_are_on_one_side_and_leaks_are_told():
+    storage = alike_world()
+    apart = plan(storage, distance=-1, validation=0.5)
+    together = plan(storage, validation=0.5)
+    sides = {ref: side_by_hash(ref, validation=0.5) for ref in refs(5)}
+    assert len(set(sides.values())) == 2, "by themselves they are spread"
+    assert apart.survey.to_dict()["near_duplicates"] == 0
+    counts = together.survey.to_dict()
+    assert counts["near_duplicates"] == 5
+    assert counts["leaks_prevented"] == list(sides.values()).count("validation")
+    receipt = convert.run(together, storage=storage, progress=quiet)
+    assert (receipt.near_duplicates, receipt.leaks_prevented) == (5, counts["leaks_prevented"])
+    held = {
+        name: [
+            json.loads(line)["source-ref"]
+            for line in storage.objects[f"{OUT}/manifest/{name}.manifest"].splitlines()
+        ]
+        for name in SIDES
+    }
+    assert any(set(refs(5)) <= set(there) for there in held.values())
+    for ref in refs(12)[5:]:
+        assert ref in held[side_by_hash(ref, validation=0.5)], "the others are where they were"
+
+
+def test_a_manifest_that_tells_no_hashes_gives_the_same_digests_as_before_they_were_known():
+    storage = world([labelled(ref, [(0, 1, 2, 30, 20)]) for ref in refs(12)])
+    assert "distance" not in plan(storage).recorded_settings()
+    assert plan(storage, distance=2).recorded_settings()["distance"] == 2
+
+
+def test_photographs_that_all_look_alike_give_no_two_channels_unless_told_apart():
+    entries = [
+        labelled(ref, [(0, 1, 2, 30, 20)], **{"perceptual-hash": "0123456789abcdef"})
+        for ref in refs(12)
+    ]
+    with pytest.raises(DataError, match="or of photographs that look alike"):
+        plan(world(entries))
+    assert plan(world(entries), distance=-1, validation=0.5).survey.lines == 12
+    with pytest.raises(UsageError, match="from 0 to 12 bits"):
+        plan(world(entries), distance=13)

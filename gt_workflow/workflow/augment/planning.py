@@ -9,7 +9,10 @@ from collections.abc import Iterator, Mapping
 from dataclasses import asdict
 from typing import TYPE_CHECKING, Any, BinaryIO, Final
 
+from gt_workflow.core.looks import alike_in
 from gt_workflow.core.manifest import Record, is_variant, read, split_lines
+from gt_workflow.core.near_duplicates import NEAR
+from gt_workflow.core.split import NONE_ALIKE
 from gt_workflow.errors import DataError, UsageError
 from gt_workflow.workflow.augment.settings import AugmentPlan, AugmentSettings, Item
 from gt_workflow.workflow.channels.samples import snapshot
@@ -18,6 +21,7 @@ from gt_workflow.workflow.examine import looks_like_photograph
 from gt_workflow.workflow.sources import gather, is_manifest
 
 if TYPE_CHECKING:
+    from gt_workflow.core.near_duplicates import Alike
     from gt_workflow.core.split import Side
     from gt_workflow.ports import Folders, Progress, Storage
 
@@ -58,7 +62,7 @@ def items(plan: AugmentPlan, storage: Storage) -> Iterator[Item]:
         for record in _records(file, settings, plan.attribute, bad):
             yield from bad
             bad.clear()
-            vary = _varies(record, plan.labelled, settings, plan.moved)
+            vary = _varies(record, plan.labelled, settings, plan.moved, plan.alike)
             yield Item(raw=record.raw, line=record.line, vary=vary)
         yield from bad
 
@@ -98,10 +102,17 @@ def _of_manifest(settings: AugmentSettings, storage: Storage, progress: Progress
         if settings.attribute is not None and not labelled:
             raise DataError(f"no line has boxes under {settings.attribute!r}", uri=settings.source)
         moved: Mapping[str, Side] = {}
+        alike = NONE_ALIKE
         number = photographs["labelled" if labelled else "untouched"]
         if settings.side == "train":
             if not labelled:
                 raise UsageError("no line is labelled yet, so there is no train side")
+            file.seek(0)
+            alike = alike_in(
+                split_lines(file, uri=settings.source),
+                salt=settings.salt,
+                distance=settings.distance,
+            )
             moved = survey(
                 lambda: _records(file, settings, attribute, []),
                 validation=settings.validation,
@@ -109,9 +120,10 @@ def _of_manifest(settings: AugmentSettings, storage: Storage, progress: Progress
                 min_side=_MIN_SIDE,
                 fixed_classes=None,
                 uri=settings.source,
+                alike=alike,
             ).moved
             number = sum(
-                _varies(record, labelled, settings, moved)
+                _varies(record, labelled, settings, moved, alike)
                 for record in _records(file, settings, attribute, [])
             )
     digest = _digest(settings, hashlib.sha256(content.encode()))
@@ -122,6 +134,7 @@ def _of_manifest(settings: AugmentSettings, storage: Storage, progress: Progress
         attribute,
         digest,
         moved=moved,
+        alike=alike,
         labelled=labelled,
     )
 
@@ -141,7 +154,11 @@ def _records(
 
 
 def _varies(
-    record: Record, labelled: bool, settings: AugmentSettings, moved: Mapping[str, Side]
+    record: Record,
+    labelled: bool,
+    settings: AugmentSettings,
+    moved: Mapping[str, Side],
+    alike: Alike,
 ) -> bool:
     if record.state != ("labelled" if labelled else "untouched") or is_variant(record.raw):
         return False
@@ -149,11 +166,15 @@ def _varies(
         return True
     if record.label is None or not record.label.annotations:
         return False
-    where = side_of(record.origin, moved, validation=settings.validation, salt=settings.salt)
+    where = side_of(
+        record.origin, moved, validation=settings.validation, salt=settings.salt, alike=alike
+    )
     return where == "train"
 
 
 def _digest(settings: AugmentSettings, source: Any) -> str:
     names = settings.names
     decides = asdict(settings) | {"variants": names, "source": source.hexdigest(), "v": _VERSION}
+    if settings.distance == NEAR:  # as it was before there was a choice
+        del decides["distance"]
     return hashlib.sha256(json.dumps(decides, sort_keys=True).encode()).hexdigest()

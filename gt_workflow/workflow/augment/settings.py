@@ -6,7 +6,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
-from gt_workflow.core.split import Side
+from gt_workflow.core.near_duplicates import NEAR, Alike
+from gt_workflow.core.split import NONE_ALIKE, Side
 from gt_workflow.core.variant_boxes import Keeping
 from gt_workflow.core.variants import choose, parse
 from gt_workflow.errors import UsageError
@@ -22,9 +23,9 @@ class AugmentSettings:
     `source` is a folder or `s3://` prefix of photographs, or a manifest; `out` a folder or prefix,
     in which a set that is `apart` has a folder of its own, so that sets of other settings stay.
     `per_image` None is all `variants`. With `side` "train" the split is that of `convert` with the
-    same `validation` and `salt`, and photographs labelled as empty get no variants: convert drops
-    them there. `originals` also lists the photographs themselves. Under `on_bad_line` "skip" a line
-    that cannot be read, or whose image cannot, is passed on without variants.
+    same `validation`, `salt` and `distance`, and photographs labelled as empty get no variants:
+    convert drops them there. `originals` also lists the photographs themselves. Under `on_bad_line`
+    "skip" a line that cannot be read, or whose image cannot, is passed on without variants.
     """
 
     source: str
@@ -40,6 +41,7 @@ class AugmentSettings:
     side: Literal["all", "train"] = "all"
     validation: float = 0.2
     salt: str = ""
+    distance: int = NEAR
     on_bad_line: Literal["stop", "skip"] = "stop"
     apart: bool = False
 
@@ -104,6 +106,7 @@ class AugmentPlan:
     attribute: str | None
     digest: str
     moved: Mapping[str, Side] = field(default_factory=dict)
+    alike: Alike = NONE_ALIKE
     files: tuple[Item, ...] = ()
     labelled: bool = False
 

@@ -6,6 +6,7 @@ from dataclasses import asdict, dataclass, replace
 from typing import Any, Literal
 
 from gt_workflow.config import FORMS, Form
+from gt_workflow.core.near_duplicates import FURTHEST, NEAR, OFF
 from gt_workflow.core.split import SIDES, Side
 from gt_workflow.errors import UsageError
 from gt_workflow.workflow.channels import receipts
@@ -13,12 +14,23 @@ from gt_workflow.workflow.channels.labels import ChannelClass
 from gt_workflow.workflow.channels.survey import SideCounts, Survey
 
 
+def check_distance(bits: int) -> None:
+    """Raise `UsageError` for a distance at which nothing can be told to be alike."""
+    if not (bits == OFF or 0 <= bits <= FURTHEST):
+        raise UsageError(
+            f"distance: from 0 to {FURTHEST} bits of a perceptual hash, or {OFF} for no "
+            f"near-duplicates, not {bits}"
+        )
+
+
 @dataclass(frozen=True, slots=True)
 class ConvertSettings:
     """What to convert, into what, and what to do with what does not fit.
 
     `manifest` and `out` are paths or `s3://` addresses. `attribute` is needed only where several
-    jobs labelled the same lines. `validation` is the share of origins, `salt` makes another split.
+    jobs labelled the same lines. `validation` is the share of origins, `salt` makes another split;
+    photographs whose perceptual hashes differ in at most `distance` bits are on one side (-1: each
+    by itself).
     `classes` fixes names and order of the classes, so that their ids stay what an older model has
     learnt. Lines and images that cannot be used stop the run, or are left out and reported.
     `keep_empty="validation"` keeps images with nothing on them there, in RecordIO alone.
@@ -33,6 +45,7 @@ class ConvertSettings:
     forms: tuple[Form, ...] = FORMS
     validation: float = 0.2
     salt: str = ""
+    distance: int = NEAR
     classes: tuple[str, ...] | None = None
     on_bad_line: Literal["stop", "skip"] = "stop"
     keep_empty: Literal["drop", "validation"] = "drop"
@@ -49,6 +62,7 @@ class ConvertSettings:
             raise UsageError(f"forms: choose from {', '.join(FORMS)}, each once")
         if not 0 < self.validation < 1:
             raise UsageError("validation: a share between 0 and 1; training needs both channels")
+        check_distance(self.distance)
         if not self.min_side >= 1:
             raise UsageError("min_side: at least 1 pixel; detectors drop smaller boxes unseen")
         if self.classes is not None and (
@@ -102,6 +116,8 @@ class ConvertPlan:
         settings = asdict(self.settings)
         for name in ("manifest", "out", "forms", "upload_to"):
             del settings[name]
+        if self.settings.distance == NEAR:  # as it was before there was a choice
+            del settings["distance"]
         return settings
 
     def digest(self, form: Form) -> str:
@@ -142,6 +158,8 @@ class ConvertReceipt:
     warnings: tuple[str, ...]
     refused: int = 0
     left_out: int = 0  # entries of the report: lines, boxes and images
+    near_duplicates: int = 0  # photographs kept on one side with others that look like them
+    leaks_prevented: int = 0  # those of them that would be validated beside one in train
 
     def to_dict(self) -> dict[str, Any]:
         """Give the receipt for JSON; `report` is absent if nothing had to be done."""
@@ -157,6 +175,8 @@ class ConvertReceipt:
             },
             "unchanged": list(self.unchanged),
             "images_refused": self.refused,
+            "near_duplicates": self.near_duplicates,
+            "leaks_prevented": self.leaks_prevented,
             "warnings": list(self.warnings),
         }
         return found if self.report is None else {**found, "report": self.report}

@@ -13,11 +13,13 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from gt_workflow.core.manifest import Record, is_variant
-from gt_workflow.core.split import SIDES, Side, exceptions, side
+from gt_workflow.core.near_duplicates import Alike
+from gt_workflow.core.split import NONE_ALIKE, SIDES, Side, exceptions, share_of, side
 from gt_workflow.workflow.channels.labels import Absence, ChannelClass, ClassTable, Judged, judge
 
 # A split by hash gives shares by chance; more than this off, relative to what was asked, is told.
 _UNEVEN = 0.25
+_FEW = 9  # photographs that look alike, in a small set
 
 
 @dataclass(slots=True)
@@ -75,6 +77,7 @@ class Survey:
     )
     validation: float = 0.0
     moved: dict[str, Side] = field(default_factory=dict)
+    alike: Alike = NONE_ALIKE
     classes: tuple[ChannelClass, ...] = ()
 
     def to_dict(self) -> dict[str, Any]:
@@ -92,7 +95,14 @@ class Survey:
             "boxes_clipped": self.clipped,
             "boxes_left_out": self.dropped,
             "images_on_several_lines": self.repeated,
+            "near_duplicates": len(self.alike),
+            "leaks_prevented": self.leaks,
         }
+
+    @property
+    def leaks(self) -> int:
+        """Count photographs that would be validated beside a near-duplicate in train."""
+        return self.alike.leaks(lambda digest: share_of(digest) < self.validation)
 
     def warnings(self) -> list[str]:
         """Say what is allowed but likely to hurt, one sentence each."""
@@ -114,8 +124,14 @@ class Survey:
                 f"validation has {share:.0%} of the images instead of {self.validation:.0%}; "
                 "another salt draws another split (--set channels.salt=TEXT)"
             )
-        for origin, to in self.moved.items():
-            found.append(f"origin {origin} was moved to {to}, which had no image otherwise")
+        for origin, to in list(self.moved.items())[:1]:
+            others = f" with {len(self.moved) - 1} that look like it" if len(self.moved) > 1 else ""
+            found.append(f"origin {origin}{others} was moved to {to}, which had no image otherwise")
+        if (largest := self.alike.largest()) > max(_FEW, _UNEVEN * self.lines):
+            found.append(
+                f"{largest} photographs look so much alike that they are on one side; if they "
+                "differ in what is on them, tell them apart (--set channels.distance=-1, or 2)"
+            )
         if self.repeated:
             found.append(f"{self.repeated} lines name an image that an earlier line names too")
         return found
@@ -129,14 +145,16 @@ def survey(
     min_side: float,
     fixed_classes: tuple[str, ...] | None,
     uri: str,
+    alike: Alike = NONE_ALIKE,
 ) -> Survey:
     """Count a manifest; `records` reads it from the beginning each time it is called.
 
+    Photographs that are `alike` stay together.
     Raises DataError for contradicting class maps, and whatever reading raises.
     """
     moved: dict[str, Side] = {}
     for _ in range(2):
-        found = Survey(validation=validation, moved=moved)
+        found = Survey(validation=validation, moved=moved, alike=alike)
         classes = ClassTable(fixed_classes, uri=uri)
 
         def origins(found: Survey = found, classes: ClassTable = classes) -> Iterator[str]:
@@ -144,21 +162,30 @@ def survey(
             seen: set[int] = set()
             for record in records():
                 judged = judge(record, min_side=min_side)
-                where = side_of(record.origin, found.moved, validation=validation, salt=salt)
+                where = side_of(
+                    record.origin, found.moved, validation=validation, salt=salt, alike=alike
+                )
                 _count(found, classes, seen, judged, where)
                 if judged.boxes:
                     yield record.origin
 
-        moved = exceptions(origins(), validation=validation, salt=salt)
+        moved = exceptions(origins(), validation=validation, salt=salt, alike=alike)
         found.classes = classes.classes()
         if moved == found.moved:
             break
     return found
 
 
-def side_of(origin: str, moved: Mapping[str, Side], *, validation: float, salt: str) -> Side:
+def side_of(
+    origin: str,
+    moved: Mapping[str, Side],
+    *,
+    validation: float,
+    salt: str,
+    alike: Alike = NONE_ALIKE,
+) -> Side:
     """Tell an origin's side, the rule for small sets included."""
-    return moved.get(origin) or side(origin, validation=validation, salt=salt)
+    return moved.get(origin) or side(origin, validation=validation, salt=salt, alike=alike)
 
 
 def _count(found: Survey, classes: ClassTable, seen: set[int], judged: Judged, where: Side) -> None:
