@@ -24,6 +24,11 @@ SAFE_LABELS: Final = 10
 # `categories` of crowd-image-classifier.
 MAX_CATEGORIES: Final = 10
 MAX_LABEL_CHARACTERS: Final = 256
+# Soft hyphen, spaces and joiners of no width, marks and overrides of direction. Not those two
+# (U+200C, U+200D) that Persian, Indic scripts and emoji are written with.
+_UNSEEN: Final = dict.fromkeys(
+    (0xAD, 0x200B, 0x200E, 0x200F, *range(0x202A, 0x202F), *range(0x2060, 0x2070), 0xFEFF)
+)
 # Fifty labels of 256 characters need far less; the rest is room for keys of other task types.
 MAX_CATEGORY_FILE_BYTES: Final = 1_000_000
 
@@ -139,7 +144,15 @@ def _doubts(labels: Sequence[str]) -> Iterator[Problem]:
             yield Problem(
                 "label-control", field, f"{label!r} holds a control character; leave it out"
             )
-        folded = unicodedata.normalize("NFC", label.strip()).casefold()
+        seen_as = label.translate(_UNSEEN)
+        if seen_as != label:
+            yield Problem(
+                "label-unseen",
+                field,
+                f"{label!r} holds characters that nobody sees, or that turn a text's direction; "
+                "leave them out",
+            )
+        folded = unicodedata.normalize("NFC", seen_as.strip()).casefold()
         other = seen.setdefault(folded, label)
         if other != label:
             yield Problem(

@@ -82,6 +82,12 @@ def test_verification_has_at_most_ten_categories():
         (["de\tgu"], [("label-control", "labels[0].label")]),
         (["degu", "Degu"], [("label-similar", "labels[1].label")]),
         (["é", "e\u0301"], [("label-similar", "labels[1].label")]),
+        (["\u202edegu"], [("label-unseen", "labels[0].label")]),
+        (
+            ["degu", "de\u200bgu"],
+            [("label-unseen", "labels[1].label"), ("label-similar", "labels[1].label")],
+        ),
+        (["می\u200cروم", "👩\u200d🔬"], []),
     ],
 )
 def test_doubtful_labels_are_warned_of(labels, expected):
