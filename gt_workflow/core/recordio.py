@@ -36,6 +36,8 @@ NO_OBJECT = (2.0, 5.0, -1.0, -1.0, -1.0, -1.0, -1.0)
 _WHOLE, _FIRST, _MIDDLE, _LAST = range(4)
 _FRAME = struct.Struct("<4sI")
 _IMAGE = struct.Struct("<IfQQ")
+_ROW = struct.Struct("<5f")
+_pack_row, _unpack_row = _ROW.pack, _ROW.unpack  # through float32 and back
 # The magic cannot overlap itself, so that no occurrence is missed.
 _find_magic = re.compile(re.escape(MAGIC)).finditer
 _PADDING = (b"", b"\0\0\0", b"\0\0", b"\0")  # by size modulo 4
@@ -106,24 +108,20 @@ def detection_label(
     """
     values = [float(HEADER_WIDTH), float(OBJECT_WIDTH)]
     for class_id, box in objects:
-        row = _float32(
-            (
+        left, top = box.left, box.top
+        row = _unpack_row(
+            _pack_row(
                 class_id,
-                max(0.0, box.left / width),
-                max(0.0, box.top / height),
-                min(1.0, box.right / width),
-                min(1.0, box.bottom / height),
+                max(0.0, left / width),
+                max(0.0, top / height),
+                min(1.0, (left + box.width) / width),
+                min(1.0, (top + box.height) / height),
             )
         )
         if not (row[3] > row[1] and row[4] > row[2]):
             raise ValueError(f"{box} has no area in a raster of {width} x {height}")
         values += row
     return tuple(values) if len(values) > HEADER_WIDTH else NO_OBJECT
-
-
-def _float32(values: Sequence[float]) -> tuple[float, ...]:
-    layout = f"<{len(values)}f"
-    return struct.unpack(layout, struct.pack(layout, *values))
 
 
 def image_header(record_id: int, label: Sequence[float]) -> bytes:
@@ -154,10 +152,10 @@ def list_line(record_id: int, label: Sequence[float], path: str) -> bytes:
     Nine digits are enough for it to arrive at the same float32. A path with a tab or a line
     break raises ValueError: the format cannot express it.
     """
-    if any(mark in path for mark in "\t\r\n"):
+    if "\t" in path or "\r" in path or "\n" in path:
         raise ValueError(f"a path with a tab or a line break: {path!r}")
-    numbers = (f"{value:.9g}" for value in label)
-    return "\t".join([str(record_id), *numbers, path]).encode() + b"\n"
+    layout = "%d" + "\t%.9g" * len(label) + "\t%s\n"
+    return (layout % (record_id, *label, path)).encode()
 
 
 @dataclass(frozen=True, slots=True)

@@ -104,27 +104,28 @@ def _stranger(data: bytes) -> str:
 # two. The others are lossless or hierarchical.
 _FRAMES = {0xC0, 0xC1, 0xC2, 0xC9, 0xCA}
 _OTHER_FRAMES = {0xC3, 0xC5, 0xC6, 0xC7, 0xCB, 0xCD, 0xCE, 0xCF}
+_segment = struct.Struct(">BBH").unpack_from
 _COMPONENTS: dict[int, Mode] = {1: "grey", 3: "RGB", 4: "CMYK"}
 
 
 def _segments(data: bytes) -> Iterator[tuple[int, bytes]]:
     """Yield marker and body of a JPEG's segments up to the frame's, which ends the head."""
-    at = 2
+    at, end = 2, len(data)
     while True:
-        while data[at : at + 2] == b"\xff\xff":  # fill bytes
-            at += 1
-        if len(data) < at + 4:
+        if end < at + 4:
             raise CutShortError("the file is cut short: its head is incomplete")
-        if data[at] != 0xFF:
+        mark, marker, length = _segment(data, at)
+        if mark != 0xFF:
             raise RasterError("a broken JPEG: no marker where one must be")
-        marker = data[at + 1]
+        if marker == 0xFF:  # a fill byte
+            at += 1
+            continue
         if 0xD0 <= marker <= 0xD7 or marker == 0x01:
             at += 2
             continue
         if marker in (0xD9, 0xDA):
             raise RasterError("a broken JPEG: no frame before the picture")
-        (length,) = struct.unpack_from(">H", data, at + 2)
-        if len(data) < at + 2 + length:
+        if end < at + 2 + length:
             raise CutShortError("the file is cut short: its head is incomplete")
         yield marker, data[at + 4 : at + 2 + length]
         at += 2 + length

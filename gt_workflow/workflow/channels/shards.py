@@ -7,6 +7,7 @@ Images of the form `image`, one object each, are written from here.
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Literal
@@ -133,7 +134,8 @@ class PackShard:
         """Read, check and frame; raises StorageError for what is no image's fault."""
         packed = Packed()
         lines: dict[str, list[bytes]] = {}
-        search = recordio.quick_search() if shard.first >= _NUMPY_FROM else recordio.search
+        quick = shard.first >= _NUMPY_FROM or "numpy" in sys.modules
+        search = recordio.quick_search() if quick else recordio.search
         whole = self.forms.needs_whole_images
         samples = shard.samples
         found = self.storage.read_all(
