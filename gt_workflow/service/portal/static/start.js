@@ -47,7 +47,7 @@ function figures({ hours, submitted, objects_per_hour: speed, median_seconds: me
     figure(`images in ${hours} h`, String(submitted)),
     speed === null ? null : figure("images an hour", String(Math.round(speed))),
     median === null ? null : figure("seconds an image", median.toFixed(1)),
-    gold === null ? null : figure(`on ${gold.answered} check images`, percent(gold.accuracy)));
+    gold === null ? null : figure(`on ${gold.answered} check image${gold.answered === 1 ? "" : "s"}`, percent(gold.accuracy)));
 }
 
 function card(job, held, start) {
