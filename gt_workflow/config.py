@@ -23,6 +23,7 @@ CHOICES: Mapping[str, tuple[str, ...]] = {
     "duplicates": ("keep", "drop"),
     "workers.kind": ("people", "simulated"),
     "channels.forms": FORMS,
+    "channels.images": ("check", "trust"),
     "augment.box-fit": ("rectangle", "ellipse"),
 }
 
@@ -151,6 +152,8 @@ class Channels(_Section, frozen=True):
     salt: str = ""  # another text makes another split
     # Bits in which the hashes of near-duplicates differ at most; -1: there are none.
     distance: Annotated[int, msgspec.Meta(ge=-1, le=12)] = 6
+    # "trust": manifests are written without a look at the images that they name.
+    images: Literal["check", "trust"] = "check"
     out: str = ""  # a folder or s3:// prefix; empty: beside the job, in the bucket
 
 

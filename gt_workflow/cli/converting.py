@@ -40,6 +40,7 @@ def convert(
         forms=settings.channels.forms,
         validation=settings.channels.validation,
         salt=settings.channels.salt,
+        images=settings.channels.images,
         distance=settings.channels.distance,
         on_bad_line=on_bad_line,
         keep_empty=keep_empty,
@@ -51,7 +52,9 @@ def convert(
     writes = out.startswith("s3://") and not dry_run
     with show.Narrator() as narrator, wiring.local(settings, writes=writes) as wired:
         # What is wrong with the labels is told before any image is made, by their own lines.
-        planned = stage.plan(chosen, storage=wired.storage, progress=narrator)
+        planned = stage.plan(
+            chosen, storage=wired.storage, progress=narrator, engine=wired.counting
+        )
         if dry_run:
             told = planned.to_dict()
             if growing is not None:
@@ -62,7 +65,9 @@ def convert(
         if growing is not None:
             grown = augment.before_channels(growing, wired, narrator)
             chosen = replace(chosen, manifest=grown.receipt.manifest)
-            planned = stage.plan(chosen, storage=wired.storage, progress=narrator)
+            planned = stage.plan(
+                chosen, storage=wired.storage, progress=narrator, engine=wired.counting
+            )
         try:
             receipt = stage.run(
                 planned, storage=wired.storage, progress=narrator, engine=wired.packing

@@ -301,9 +301,12 @@ def _finish(
             forms=settings.channels.forms,
             validation=settings.channels.validation,
             salt=settings.channels.salt,
+            images=settings.channels.images,
             distance=settings.channels.distance,
         )
-        converting = convert.plan(chosen, storage=wired.storage, progress=narrator)
+        converting = convert.plan(
+            chosen, storage=wired.storage, progress=narrator, engine=wired.counting
+        )
     except DataError as error:
         if end.status == "Stopped":
             raise JobFailedError(
@@ -319,7 +322,9 @@ def _finish(
         if growing is not None:
             grown = augment.before_channels(growing, wired, narrator)
             chosen = replace(chosen, manifest=grown.receipt.manifest)
-            converting = convert.plan(chosen, storage=wired.storage, progress=narrator)
+            converting = convert.plan(
+                chosen, storage=wired.storage, progress=narrator, engine=wired.counting
+            )
         return convert.run(
             converting, storage=wired.storage, progress=narrator, engine=wired.packing
         ), grown

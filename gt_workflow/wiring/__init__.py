@@ -38,6 +38,7 @@ from gt_workflow.workflow.specify import Place
 # Requests to S3 cost processor time, files next to none: shards of files would be packed more
 # slowly by processes that have to send them back. A few of S3 are done before a pool would start.
 _SHARDS_ALONE = 4
+_BLOCKS_ALONE = 64
 
 if TYPE_CHECKING:
     from gt_workflow.adapters.aws import GroundTruth
@@ -58,6 +59,7 @@ class Local:
     clock: SystemClock
     engine: ProcessEngine
     packing: GradualEngine  # for shards of images
+    counting: GradualEngine  # for blocks of manifests
     images: PillowImages
     folders: LocalFolders
     find_place: Callable[[], Place]
@@ -174,6 +176,7 @@ def local(settings: Settings, *, writes: bool = True) -> Iterator[Local]:
             clock=SystemClock(),
             engine=engine,
             packing=packing,
+            counting=GradualEngine(engine if cores > 1 else None, alone=_BLOCKS_ALONE),
             images=PillowImages(),
             folders=LocalFolders(),
             find_place=find_place,

@@ -16,19 +16,25 @@ from functools import partial
 from typing import Any, BinaryIO
 
 from gt_workflow.config import Form
+from gt_workflow.core import plain_lines
+from gt_workflow.core.json_lines import lines_of
+from gt_workflow.core.label_schema import LOOK
 from gt_workflow.core.looks import alike_in
-from gt_workflow.core.manifest import Record, attributes, read, split_lines
-from gt_workflow.core.split import SIDES
+from gt_workflow.core.manifest import Record, attributes, find_attribute, read, split_lines
+from gt_workflow.core.near_duplicates import OFF, Alike
+from gt_workflow.core.split import NONE_ALIKE, SIDES
 from gt_workflow.errors import DataError
 from gt_workflow.ports import Engine, Progress, Storage
 from gt_workflow.workflow.channels import receipts
+from gt_workflow.workflow.channels.counting import CountBlock, Counting
 from gt_workflow.workflow.channels.journal import Journal
 from gt_workflow.workflow.channels.outputs import Outputs
 from gt_workflow.workflow.channels.packing import STEP, MissingImageError, Packed, pack, refusal
+from gt_workflow.workflow.channels.passing import Passing
 from gt_workflow.workflow.channels.plan import ConvertPlan, ConvertReceipt, ConvertSettings
 from gt_workflow.workflow.channels.report import Event, Spool, write_report
-from gt_workflow.workflow.channels.samples import Rules, Samples, snapshot
-from gt_workflow.workflow.channels.survey import side_of, survey
+from gt_workflow.workflow.channels.samples import Blocks, Rules, Samples, snapshot
+from gt_workflow.workflow.channels.survey import side_of
 from gt_workflow.workflow.channels.writers import Forms
 
 __all__ = [
@@ -42,55 +48,77 @@ __all__ = [
 ]
 
 
-def plan(settings: ConvertSettings, *, storage: Storage, progress: Progress) -> ConvertPlan:
-    """Read the manifest and decide everything that can be decided without the images.
+def plan(
+    settings: ConvertSettings,
+    *,
+    storage: Storage,
+    progress: Progress,
+    engine: Engine | None = None,
+) -> ConvertPlan:
+    """Read the manifest, in the engine's processes if there is one, and decide what can be decided.
 
     Raises DataError for a manifest that gives no two channels.
     """
-    with snapshot(storage, settings.manifest) as (file, digest):
-        rejected: set[int | None] = set()  # lines; a second pass rejects the same ones
-
-        def records() -> Iterator[Record]:
-            return _records(
-                file,
-                settings,
-                reject=lambda _raw, error: rejected.add(error.line),
-                progress=progress,
-            )
-
-        alike = alike_in(
-            split_lines(file, uri=settings.manifest),
-            salt=settings.salt,
-            distance=settings.distance,
-        )
-        found = survey(
-            records,
-            alike=alike,
-            validation=settings.validation,
-            salt=settings.salt,
-            min_side=settings.min_side,
-            fixed_classes=settings.classes,
-            uri=settings.manifest,
-        )
-        found.rejected = len(rejected)
-        found.lines += found.rejected
-        images = [found.sides[side].images for side in SIDES]
-        if not any(images):
-            raise _nothing(file, settings)
+    uri, patient = settings.manifest, settings.on_bad_line == "skip"
+    manifest = Blocks(storage, uri)
+    attribute, head = settings.attribute, 0
+    if attribute is None:
+        with storage.open(uri) as file:
+            attribute, head = find_attribute(split_lines(file, uri=uri), uri=uri, patient=patient)
+    rules = plain_lines.Rules(
+        attribute,
+        given=settings.attribute is not None,
+        min_side=settings.min_side,
+        validation=settings.validation,
+        salt=settings.salt,
+        alike=_alike(settings, manifest),
+    )
+    found = Counting(
+        CountBlock(rules, uri, patient=patient),
+        blocks=manifest,
+        records=partial(_read, settings, storage, progress),
+        head=head,
+        fixed_classes=settings.classes,
+        # What looks alike would travel with every block.
+        engine=None if rules.alike else engine,
+        progress=progress,
+    ).survey()
+    found.lines += found.rejected
+    images = [found.sides[side].images for side in SIDES]
+    if not any(images):
+        raise _nothing(settings, storage)
     if not all(images):
         raise DataError(
             "all boxes are on images of one origin"
             f"{', or of photographs that look alike' if found.alike else ''}; "
             "train and validation need an origin each",
-            uri=settings.manifest,
+            uri=uri,
         )
     return ConvertPlan(
         settings=settings,
-        manifest_sha256=digest,
-        attribute=settings.attribute or found.attribute or "",
+        manifest_sha256=manifest.sha256,
+        attribute=attribute or "",
         survey=found,
         warnings=tuple(found.warnings()),
     )
+
+
+def _alike(settings: ConvertSettings, manifest: Blocks) -> Alike:
+    """Find near-duplicates; blocks that tell of no image what it looks like are passed over."""
+    if settings.distance == OFF:
+        return NONE_ALIKE
+    lines = (line for block in manifest() if LOOK.encode() in block for line in lines_of(block))
+    return alike_in(lines, salt=settings.salt, distance=settings.distance)
+
+
+def _read(settings: ConvertSettings, storage: Storage, progress: Progress) -> Iterator[Record]:
+    """Yield the records of a manifest that was counted already."""
+    with storage.open(settings.manifest) as file:
+        yield from _records(file, settings, reject=_pass_over, progress=progress)
+
+
+def _pass_over(_raw: bytes, _error: DataError) -> None:
+    """Take a rejected line that was told of before."""
 
 
 def _records(
@@ -101,7 +129,6 @@ def _records(
     progress: Progress,
 ) -> Iterator[Record]:
     uri = settings.manifest
-    file.seek(0)
     lines = split_lines(file, uri=uri)
     found = read(
         lines,
@@ -116,12 +143,12 @@ def _records(
         yield record
 
 
-def _nothing(file: BinaryIO, settings: ConvertSettings) -> DataError:
+def _nothing(settings: ConvertSettings, storage: Storage) -> DataError:
     """Say why there is nothing to train on."""
     uri, wanted = settings.manifest, settings.attribute
-    file.seek(0)
     if wanted is not None and settings.on_bad_line == "stop":
-        names = attributes(split_lines(file, uri=uri), uri=uri)
+        with storage.open(uri) as file:
+            names = attributes(split_lines(file, uri=uri), uri=uri)
         if wanted not in names:
             known = f"they are under {', '.join(names)}" if names else "no key holds any"
             return DataError(f"no line has boxes under {wanted!r}; {known}", uri=uri)
@@ -131,7 +158,8 @@ def _nothing(file: BinaryIO, settings: ConvertSettings) -> DataError:
 def examine(plan: ConvertPlan, *, storage: Storage, progress: Progress) -> tuple[Event, ...]:
     """Look at the head of every image that a run would read; name those that cannot be used."""
     with ExitStack() as temporary:
-        samples = _collect(plan, storage, progress, temporary)
+        samples = Samples(Spool(temporary), Spool(temporary), Spool(temporary))
+        _fill(samples, plan, storage, progress)
         return tuple(
             pack(plan, samples, None, storage=storage, engine=None, progress=progress).refused
         )
@@ -168,7 +196,10 @@ def run(
     for form in pending:
         receipts.refuse_strangers(storage, out, form)
     with ExitStack() as temporary:
-        samples = _collect(plan, storage, progress, temporary)
+        samples = Samples(Spool(temporary), Spool(temporary), Spool(temporary))
+        looked_at = settings.images == "check" or pending != ["manifest"]
+        if looked_at:
+            _fill(samples, plan, storage, progress)
         for form in pending:
             receipts.begin(storage, out, form, plan.digest(form))
         forms = Forms(out, tuple(pending), plan.attribute, plan.classes)
@@ -178,13 +209,29 @@ def run(
             receipts.digest_of({form: plan.digest(form) for form in pending}),
         )
         with Outputs(forms, storage, journal) as outputs:
-            packed = pack(plan, samples, outputs, storage=storage, engine=engine, progress=progress)
+            if looked_at:
+                packed = pack(
+                    plan, samples, outputs, storage=storage, engine=engine, progress=progress
+                )
+            else:
+                packed = Packed(sides=plan.survey.sides, local=plan.survey.local)
             error = refusal(plan, packed)
+            files: dict[str, int] = {}
+            if error is None and "manifest" in pending:
+                passing = Passing(
+                    plan,
+                    _rules(plan),
+                    told=None if looked_at else samples,
+                    without=[event.line or 0 for event in packed.refused],
+                )
+                manifest = Blocks(storage, settings.manifest, sha256=plan.manifest_sha256)
+                files = passing.write(manifest(), storage, progress)
             report = _report(plan, samples, packed, storage=storage, finished=error is None)
             if error is not None:
                 outputs.discard()
                 raise error
-        made = {form: _receipt(plan, form, packed, outputs.files) for form in pending}
+        files |= outputs.files
+        made = {form: _receipt(plan, form, packed, files) for form in pending}
         for form in pending:
             receipts.finish(storage, out, form, made[form], also=outputs.written)
     return ConvertReceipt(
@@ -200,13 +247,19 @@ def run(
     )
 
 
-def _collect(
-    plan: ConvertPlan, storage: Storage, progress: Progress, temporary: ExitStack
-) -> Samples:
+def _fill(samples: Samples, plan: ConvertPlan, storage: Storage, progress: Progress) -> None:
     """Read the planned manifest once more and keep what the channels take of it."""
     settings = plan.settings
-    samples = Samples(Spool(temporary), Spool(temporary), Spool(temporary))
-    rules = Rules(
+    with snapshot(storage, settings.manifest) as (file, digest):
+        if digest != plan.manifest_sha256:
+            raise DataError("has changed since the conversion was planned", uri=settings.manifest)
+        records = _records(file, settings, reject=samples.reject, progress=progress)
+        samples.fill(records, _rules(plan), plan.classes)
+
+
+def _rules(plan: ConvertPlan) -> Rules:
+    settings = plan.settings
+    return Rules(
         min_side=settings.min_side,
         keep_empty=settings.keep_empty == "validation",
         order=settings.order,
@@ -219,12 +272,6 @@ def _collect(
             alike=plan.survey.alike,
         ),
     )
-    with snapshot(storage, settings.manifest) as (file, digest):
-        if digest != plan.manifest_sha256:
-            raise DataError("has changed since the conversion was planned", uri=settings.manifest)
-        records = _records(file, settings, reject=samples.reject, progress=progress)
-        samples.fill(records, rules, plan.classes)
-    return samples
 
 
 def _report(

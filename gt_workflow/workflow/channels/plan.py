@@ -35,8 +35,9 @@ class ConvertSettings:
     learnt. Lines and images that cannot be used stop the run, or are left out and reported.
     `keep_empty="validation"` keeps images with nothing on them there, in RecordIO alone.
     `min_side` is in pixels, at least 1. `other_modes="pass"` packs CMYK, 16-bit and transparent
-    images as they are; MXNet makes three channels of them. `upload_to` is where a local `out` will
-    be copied, for the request blocks.
+    images as they are; MXNet makes three channels of them. `images="trust"` writes manifests
+    without looking at the images that they name; the other forms read theirs in any case.
+    `upload_to` is where a local `out` will be copied, for the request blocks.
     """
 
     manifest: str
@@ -52,6 +53,7 @@ class ConvertSettings:
     min_side: float = 1.0
     order: Literal["shuffled", "manifest"] = "shuffled"
     other_modes: Literal["refuse", "pass"] = "refuse"
+    images: Literal["check", "trust"] = "check"
     upload_to: str | None = None
 
     def __post_init__(self) -> None:

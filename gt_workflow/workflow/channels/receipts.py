@@ -24,7 +24,7 @@ from gt_workflow.ports import Storage
 from gt_workflow.workflow.channels.labels import ChannelClass
 from gt_workflow.workflow.channels.survey import SideCounts
 
-VERSION = 2
+VERSION = 3
 """Counts up when the same manifest and settings would give other bytes."""
 
 _CHECKED = 64  # records whose places are looked at; in S3 each is a request

@@ -11,13 +11,14 @@ from __future__ import annotations
 import hashlib
 import tempfile
 from array import array
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import BinaryIO, Literal, cast
 
 import msgspec
 
+from gt_workflow.core.json_lines import blocks
 from gt_workflow.core.manifest import Record
 from gt_workflow.core.split import SIDES, Side
 from gt_workflow.errors import DataError
@@ -44,6 +45,38 @@ def snapshot(storage: Storage, uri: str) -> Iterator[tuple[BinaryIO, str]]:
                 copy.write(chunk)
         copy.seek(0)
         yield cast("BinaryIO", copy), digest.hexdigest()
+
+
+class Blocks:
+    """A manifest's blocks (`core.json_lines.blocks`), read anew at each call, and their SHA-256.
+
+    A call ends with DataError if the bytes are others than at the first one, or than `sha256` says.
+    """
+
+    def __init__(self, storage: Storage, uri: str, *, sha256: str = "") -> None:
+        """Read nothing yet; `sha256` is that of the manifest that was planned."""
+        self._storage = storage
+        self._uri = uri
+        self._planned = bool(sha256)
+        self.sha256 = sha256
+
+    def __call__(self) -> Iterator[bytes]:
+        """Yield the blocks."""
+        digest = hashlib.sha256()
+
+        with self._storage.open(self._uri) as file:
+
+            def read(size: int) -> bytes:
+                data = file.read(size)
+                digest.update(data)
+                return data
+
+            yield from blocks(read, uri=self._uri)
+        found = digest.hexdigest()
+        if self.sha256 not in ("", found):
+            since = "the conversion was planned" if self._planned else "it was first read"
+            raise DataError(f"has changed since {since}", uri=self._uri)
+        self.sha256 = found
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,36 +114,12 @@ class Samples:
         ids = {entry.name: entry.class_id for entry in classes}
         names = Names()
         for record in records:
-            judged = judge(record, min_side=rules.min_side)
-            side = rules.side_of(record.origin)
-            kept_empty = judged.absence == "no boxes" and rules.keep_empty and side == "validation"
-            self._tell(judged, kept_empty=kept_empty)
-            if judged.label is None or not (judged.boxes or kept_empty):
+            sample = take(record, rules, ids, names=names, told=self)
+            if sample is None:
                 continue
-            label = judged.label
-            sample = Sample(
-                line=record.line,
-                side=side,
-                source_ref=record.source_ref,
-                stem=names.stem(record.source_ref, line=record.line),
-                width=label.width,
-                height=label.height,
-                objects=[
-                    (
-                        ids[kept.annotation.label],
-                        kept.box.left,
-                        kept.box.top,
-                        kept.box.width,
-                        kept.box.height,
-                    )
-                    for kept in judged.boxes
-                ],
-                kept=[kept.index for kept in judged.boxes],
-                raw=record.raw,
-            )
             self._samples.append(msgspec.msgpack.encode(sample))
             self._keys.append(self._key(sample, rules))
-            self._sides.append(SIDES.index(side))
+            self._sides.append(SIDES.index(sample.side))
 
     def _key(self, sample: Sample, rules: Rules) -> int:
         if rules.order == "manifest":
@@ -118,7 +127,8 @@ class Samples:
         text = f"{rules.salt}\0{sample.source_ref}\0{sample.line}"
         return int.from_bytes(hashlib.sha256(text.encode()).digest()[:8], "big")
 
-    def _tell(self, judged: Judged, *, kept_empty: bool) -> None:
+    def tell(self, judged: Judged, *, kept_empty: bool) -> None:
+        """Note what a line has that no channel takes."""
         line, ref = judged.record.line, judged.record.source_ref
         if judged.absence is not None:
             why = judged.record.failure.reason if judged.record.failure else None
@@ -143,3 +153,45 @@ class Samples:
         order = sorted(range(len(self._keys)), key=self._keys.__getitem__)
         for index in sorted(order, key=self._sides.__getitem__)[start:]:
             yield SIDES[self._sides[index]], self._samples[index]
+
+
+def take(
+    record: Record,
+    rules: Rules,
+    ids: Mapping[str, int],
+    *,
+    names: Names | None = None,
+    told: Samples | None = None,
+) -> Sample | None:
+    """Make a line's sample, None if it gives none; what is left out is noted where it is `told`.
+
+    `ids` are the channel's classes; without `names` the sample has no stem.
+    """
+    judged = judge(record, min_side=rules.min_side)
+    side = rules.side_of(record.origin)
+    kept_empty = judged.absence == "no boxes" and rules.keep_empty and side == "validation"
+    if told is not None:
+        told.tell(judged, kept_empty=kept_empty)
+    label = judged.label
+    if label is None or not (judged.boxes or kept_empty):
+        return None
+    return Sample(
+        line=record.line,
+        side=side,
+        source_ref=record.source_ref,
+        stem="" if names is None else names.stem(record.source_ref, line=record.line),
+        width=label.width,
+        height=label.height,
+        objects=[
+            (
+                ids[kept.annotation.label],
+                kept.box.left,
+                kept.box.top,
+                kept.box.width,
+                kept.box.height,
+            )
+            for kept in judged.boxes
+        ],
+        kept=[kept.index for kept in judged.boxes],
+        raw=record.raw,
+    )

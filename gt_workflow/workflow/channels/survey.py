@@ -48,6 +48,14 @@ class SideCounts:
         self.boxes.update(names)
         self.most_boxes = max(self.most_boxes, len(names))
 
+    def join(self, other: SideCounts) -> None:
+        """Add what was counted elsewhere."""
+        self.images += other.images
+        self.variants += other.variants
+        self.boxes.update(other.boxes)
+        self.most_boxes = max(self.most_boxes, other.most_boxes)
+        self.without_boxes += other.without_boxes
+
     def to_dict(self, classes: tuple[ChannelClass, ...]) -> dict[str, Any]:
         """Give the counts for JSON, every class with its number of boxes."""
         return {
@@ -61,7 +69,11 @@ class SideCounts:
 
 @dataclass(slots=True)
 class Survey:
-    """The counts of one manifest; a finished survey is not changed any more."""
+    """The counts of one manifest; a finished survey is not changed any more.
+
+    `local` are images with boxes that are not in S3, `head` the lines before the label attribute is
+    known. `verdicts` has a byte for every line; see `channels.counting`.
+    """
 
     attribute: str | None = None
     lines: int = 0
@@ -72,6 +84,9 @@ class Survey:
     clipped: int = 0
     dropped: int = 0
     repeated: int = 0
+    local: int = 0
+    head: int = 0
+    verdicts: bytearray = field(default_factory=bytearray, repr=False)
     sides: dict[Side, SideCounts] = field(
         default_factory=lambda: {name: SideCounts() for name in SIDES}
     )
@@ -79,6 +94,36 @@ class Survey:
     moved: dict[str, Side] = field(default_factory=dict)
     alike: Alike = NONE_ALIKE
     classes: tuple[ChannelClass, ...] = ()
+
+    def add(self, judged: Judged, where: Side) -> None:
+        """Count one line; `where` is the side of its origin."""
+        record = judged.record
+        self.lines += 1
+        if judged.absence is not None:
+            self.absent[judged.absence] += 1
+        if judged.label is None:
+            return
+        self.people += judged.label.human
+        self.machine += not judged.label.human
+        self.clipped += len(judged.clipped)
+        self.dropped += len(judged.dropped)
+        if judged.boxes:
+            self.local += not record.source_ref.startswith("s3://")
+        if judged.absence != "no box left":
+            self.sides[where].add([kept.annotation.label for kept in judged.boxes], record.raw)
+
+    def join(self, other: Survey) -> None:
+        """Add the counts of lines and sides that were made elsewhere."""
+        self.lines += other.lines
+        self.people += other.people
+        self.machine += other.machine
+        self.rejected += other.rejected
+        self.absent.update(other.absent)
+        self.clipped += other.clipped
+        self.dropped += other.dropped
+        self.local += other.local
+        for where, counts in other.sides.items():
+            self.sides[where].join(counts)
 
     def to_dict(self) -> dict[str, Any]:
         """Give the counts of lines and boxes for JSON."""
@@ -190,21 +235,11 @@ def side_of(
 
 def _count(found: Survey, classes: ClassTable, seen: set[int], judged: Judged, where: Side) -> None:
     record = judged.record
-    found.lines += 1
     found.attribute = found.attribute or record.attribute
-    if judged.absence is not None:
-        found.absent[judged.absence] += 1
+    found.add(judged, where)
     if judged.label is None:
         return
-    if judged.label.human:
-        found.people += 1
-    else:
-        found.machine += 1
-    found.clipped += len(judged.clipped)
-    found.dropped += len(judged.dropped)
     classes.add(judged.label.class_map, line=record.line)
-    if judged.absence != "no box left":
-        found.sides[where].add([kept.annotation.label for kept in judged.boxes], record.raw)
     key = int.from_bytes(hashlib.sha256(record.source_ref.encode()).digest()[:8], "big")
     found.repeated += key in seen
     seen.add(key)

@@ -4,7 +4,8 @@
                folder; recordio/index/*.idx and *.lst, outside what a channel's prefix matches
     image      image/train/, validation/, train_annotation/, validation_annotation/: one JSON per
                image with its stem; image/files.jsonl says which photograph each one was
-    manifest   manifest/train.manifest, manifest/validation.manifest: the usable lines, ids renamed
+    manifest   manifest/train.manifest, manifest/validation.manifest: the usable lines in their
+               order, as they stand or, where that does not do, with their label rewritten
 
 Formats: detector_channels of the SageMaker guide ("Common data formats", "Input/output interface
 for the object detection algorithm"). Coordinates are rounded to whole pixels in the JSON forms,
@@ -63,12 +64,10 @@ class Forms:
         return "recordio" in self.forms or "image" in self.forms
 
     def texts(self, form: Form) -> tuple[str, ...]:
-        """Name the form's files of lines, as paths under OUT."""
+        """Name the form's files of lines, as paths under OUT; `channels.passing` writes its own."""
         if form == "recordio":
             return tuple(index(side, kind) for side in SIDES for kind in ("idx", "lst"))
-        if form == "image":
-            return ("image/files.jsonl",)
-        return tuple(f"manifest/{side}.manifest" for side in SIDES)
+        return ("image/files.jsonl",) if form == "image" else ()
 
     def label(self, sample: Sample) -> tuple[float, ...] | None:
         """Build the label of the sample's record, if records are written."""
@@ -91,10 +90,6 @@ class Forms:
         if "image" in self.forms:
             entry = {"line": sample.line, "source-ref": sample.source_ref, "file": name}
             yield "image/files.jsonl", msgspec.json.encode(entry) + b"\n"
-        if "manifest" in self.forms:
-            names = {entry.class_id: entry.name for entry in self.classes}
-            line = channel_line(sample, attribute=self.attribute, names=names)
-            yield f"manifest/{sample.side}.manifest", line + b"\n"
 
     def paths(self, sample: Sample, suffix: str) -> tuple[str, ...]:
         """Name the files under OUT that this image has for itself: its own, and its boxes'."""
@@ -116,6 +111,11 @@ class Forms:
         }
         for path, data in zip(paths, (image, msgspec.json.encode(annotation)), strict=True):
             yield f"{self.out}/{path}", data
+
+
+def lines_path(side: Side) -> str:
+    """Name a side's manifest, as a path under OUT."""
+    return f"manifest/{side}.manifest"
 
 
 def rec(side: Side) -> str:

@@ -1,0 +1,222 @@
+"""What a manifest holds, counted block by block wherever the engine works, in flat memory.
+
+One pass over the lines; a second one only if the rule for small sets (`core.split`) moves an
+origin. Plain lines (`core.plain_lines`) are counted as they are decoded; the others are read by
+`core.manifest` and judged one by one. Errors are those of a reader that goes line by line. Of every
+line a byte is kept, from which the manifest form is written without another look at it.
+"""
+
+from __future__ import annotations
+
+from bisect import bisect_left
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import ExitStack
+from dataclasses import dataclass, field, replace
+from itertools import pairwise
+from typing import Final
+
+import msgspec
+
+from gt_workflow.core.json_lines import LONGEST_LINE, lines_of, too_long
+from gt_workflow.core.manifest import Reader, Record, WholeFileError
+from gt_workflow.core.plain_lines import Rules, Sorted, key_of, sort_out
+from gt_workflow.core.split import SIDES, exceptions
+from gt_workflow.errors import DataError
+from gt_workflow.ports import Engine, Progress
+from gt_workflow.workflow.channels.labels import ClassTable, judge
+from gt_workflow.workflow.channels.repeats import PARTS, Repeats
+from gt_workflow.workflow.channels.survey import Survey, side_of
+
+CLOSER: Final = 255
+"""The verdict on a line that has to be looked at again; 0 is nothing, n side n - 1 as it stands."""
+
+_ENDS = [bytes([part * 256 // PARTS]) for part in range(1, PARTS)]
+
+
+@dataclass(slots=True)
+class Counted:
+    """What a block holds; places count lines from 0.
+
+    `problem` is the place of what stops the reading, the reason and the field. What comes behind
+    it is counted or not.
+    """
+
+    survey: Survey
+    verdicts: bytearray
+    maps: list[tuple[int, Mapping[int, str]]]
+    keys: list[bytes] = field(default_factory=list)
+    problem: tuple[int, str, str | None] | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class CountBlock:
+    """Counts a block; a value, so that an engine may send it to other processes."""
+
+    rules: Rules
+    uri: str
+    patient: bool
+
+    def __call__(self, item: tuple[bool, bytes]) -> Counted:
+        """Take a block, and whether the label attribute is known in it already."""
+        known, block = item
+        rules = self.rules if known else msgspec.structs.replace(self.rules, attribute=None)
+        lines = lines_of(block)
+        plain = sort_out(lines, rules)
+        found = Counted(_survey_of(plain), plain.verdicts, plain.maps)
+        if plain.verdicts.count(0):
+            self._look_closer(lines, rules, found, plain.keys)
+        found.keys = _parted(plain.keys)
+        return found
+
+    def _look_closer(
+        self, lines: list[bytes], rules: Rules, found: Counted, keys: list[bytes]
+    ) -> None:
+        """Count the lines that are not plain, up to one that stops the reading."""
+        reader = Reader(self.uri, rules.attribute, given=rules.given)
+        verdicts, names = found.verdicts, set[tuple[int, str]]()
+        at = -1
+        while (at := verdicts.find(0, at + 1)) >= 0:
+            raw = lines[at].rstrip(b"\r\n")
+            if not raw or raw.isspace():
+                continue
+            verdicts[at] = CLOSER
+            try:
+                if len(raw) > LONGEST_LINE:
+                    raise WholeFileError(too_long(uri=self.uri, line=1).reason, uri=self.uri)
+                record = reader.record(raw, at + 1)
+            except DataError as error:
+                if not self.patient or isinstance(error, WholeFileError):
+                    found.problem = (at, error.reason, error.field)
+                    break
+                found.survey.rejected += 1
+                continue
+            classes = self._count(record, rules, found.survey, keys)
+            if not names.issuperset(classes.items()):
+                names.update(classes.items())
+                found.maps.append((at, classes))
+        found.maps.sort(key=_place)
+
+    def _count(
+        self, record: Record, rules: Rules, survey: Survey, keys: list[bytes]
+    ) -> Mapping[int, str]:
+        """Count a line that was read; return its class map."""
+        judged = judge(record, min_side=rules.min_side)
+        side = side_of(
+            record.origin,
+            rules.moved,
+            validation=rules.validation,
+            salt=rules.salt,
+            alike=rules.alike,
+        )
+        survey.add(judged, side)
+        if judged.label is None:
+            return {}
+        keys.append(key_of(record.source_ref, salt=rules.salt))
+        return judged.label.class_map
+
+
+@dataclass(frozen=True, slots=True)
+class Counting:
+    """How a manifest is counted: `blocks` and `records` read it from the beginning at each call.
+
+    `head` are the lines before the label attribute is known.
+    """
+
+    count: CountBlock
+    blocks: Callable[[], Iterator[bytes]]
+    records: Callable[[], Iterator[Record]]
+    head: int
+    fixed_classes: tuple[str, ...] | None
+    engine: Engine | None
+    progress: Progress
+
+    def survey(self) -> Survey:
+        """Count all lines.
+
+        Raises DataError for contradicting class maps, and whatever reading raises, for the first
+        line that there is something to say of.
+        """
+        rules = self.count.rules
+        found = self._counted(self.count)
+        images = [found.sides[side].images for side in SIDES]
+        if all(images) or not any(images):
+            return found
+        origins = (
+            record.origin
+            for record in self.records()
+            if judge(record, min_side=rules.min_side).boxes
+        )
+        moved = exceptions(origins, validation=rules.validation, salt=rules.salt, alike=rules.alike)
+        if not moved:
+            return found
+        rules = msgspec.structs.replace(rules, moved=moved)
+        return self._counted(replace(self.count, rules=rules))
+
+    def _counted(self, count: CountBlock) -> Survey:
+        rules, uri = count.rules, count.uri
+        found = Survey(
+            attribute=rules.attribute,
+            validation=rules.validation,
+            moved=dict(rules.moved),
+            alike=rules.alike,
+            head=self.head,
+        )
+        classes = ClassTable(self.fixed_classes, uri=uri)
+        with ExitStack() as temporary:
+            repeats = Repeats(temporary)
+            for block in self._mapped(count, _items(self.blocks(), self.head)):
+                line = len(found.verdicts) + 1
+                for at, names in block.maps:
+                    if block.problem is None or at < block.problem[0]:
+                        classes.add(names, line=line + at)
+                if block.problem is not None:
+                    at, reason, where = block.problem
+                    raise DataError(reason, uri=uri, line=line + at, field=where)
+                found.join(block.survey)
+                found.verdicts += block.verdicts
+                repeats.add(block.keys)
+                self.progress("reading the manifest", len(found.verdicts), 0)
+            found.repeated = repeats.count()
+        found.classes = classes.classes()
+        return found
+
+    def _mapped(self, count: CountBlock, items: Iterator[tuple[bool, bytes]]) -> Iterator[Counted]:
+        if self.engine is None:
+            return map(count, items)
+        return (found.result() for found in self.engine.map(count, items, batch=1))
+
+
+def _items(blocks: Iterator[bytes], head: int) -> Iterator[tuple[bool, bytes]]:
+    """Yield blocks, cut where the label attribute begins to be known."""
+    for block in blocks:
+        if head <= 0:
+            yield True, block
+            continue
+        lines = lines_of(block)
+        for known, some in ((False, lines[:head]), (True, lines[head:])):
+            if some:
+                yield known, b"\n".join(some) + b"\n"
+        head -= len(lines)
+
+
+def _survey_of(plain: Sorted) -> Survey:
+    """Begin to count with the plain lines."""
+    found = Survey(people=plain.people, local=plain.local)
+    for side, tally in zip(SIDES, plain.tallies, strict=True):
+        counts = found.sides[side]
+        counts.images, counts.variants = tally.images, tally.variants
+        counts.boxes, counts.most_boxes = tally.boxes, tally.most_boxes
+        found.lines += tally.images
+    found.machine = found.lines - found.people
+    return found
+
+
+def _parted(keys: list[bytes]) -> list[bytes]:
+    """Join keys by the part that they are in."""
+    keys.sort()
+    places = [0, *(bisect_left(keys, end) for end in _ENDS), len(keys)]
+    return [b"".join(keys[low:high]) for low, high in pairwise(places)]
+
+
+def _place(item: tuple[int, object]) -> int:
+    return item[0]
