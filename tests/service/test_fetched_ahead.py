@@ -3,15 +3,20 @@
 from __future__ import annotations
 
 import json
+import threading
+from collections import Counter
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from jobs_world import HEIGHT, WIDTH, World
 from portal_house import House, answer
+from served import served
 from sqlalchemy import select
 
+from gt_workflow.adapters.task_client import TaskClient
 from gt_workflow.core import gold
 from gt_workflow.service.faults import Fault
 from gt_workflow.service.labeling.jobs import Task, Unmeasured
@@ -300,3 +305,67 @@ def check_books(world: World, begun: dict[str, set[str]], workers: int) -> None:
             assert one.leases + one.answers + one.open <= workers
         assert one.leases >= 0
         assert one.open >= 0
+
+
+class Page:
+    """A worker's page: one task at hand, one behind it, and it takes breaks."""
+
+    def __init__(self, address: str, token: str, breaks: int) -> None:
+        self.client = TaskClient(address, token)
+        self.breaks = breaks
+        self.seen: list[str] = []
+        self.lost = 0
+
+    def ask(self, path: str, body: object = None) -> dict:
+        return self.client._call("page", "POST", f"tasks/{path}", body or {})
+
+    def work(self, pause: threading.Event) -> None:
+        idle = 0
+        while idle < 60:
+            task = self.ask("accept")["task"]
+            if task is None:
+                idle += 1
+                pause.wait(0.005)
+                continue
+            idle = 0
+            while task is not None:
+                task = self.one(task, pause)
+        self.client.close()
+
+    def one(self, task: dict, pause: threading.Event) -> dict | None:
+        """Answer a task while the next one waits; return the next, if it is still there."""
+        behind = self.ask("accept", {"ahead": True})["task"]
+        if len(self.seen) % self.breaks == 0:
+            pause.wait(0.03)  # who is idle meanwhile gets what waits
+        query = "" if behind is None else f"?next={behind['id']}"
+        told = self.ask(f"{task['id']}/submit{query}", answer())  # never refused: it is shown
+        self.seen.append(task["object"])
+        if behind is None or told["begun"]:
+            return behind
+        self.lost += 1
+        return None
+
+
+@pytest.mark.parametrize("workers", [1, 3])
+def test_pages_that_fetch_ahead_at_once_share_everything_out(house, workers):
+    objects = 12
+    house.job(objects=objects, workers=workers)
+    pause = threading.Event()
+    with served(house.app) as address, ThreadPoolExecutor(4) as pool:
+        pages = [
+            Page(address, house.worker(f"w{number}"), breaks)
+            for number, breaks in enumerate((1, 2, 99, 99))
+        ]
+        for running in [pool.submit(page.work, pause) for page in pages]:
+            running.result(60)
+    assert all(max(Counter(page.seen).values(), default=1) == 1 for page in pages)
+    given = Counter(one for page in pages for one in page.seen)
+    assert (len(given), set(given.values())) == (objects, {workers})
+    assert house.counters()["HumanLabeled"] == objects
+    with house.store.read() as connection:
+        assert list(connection.execute(select(fetched_ahead))) == []
+        ended = Counter(connection.execute(select(tasks.c.state)).scalars())
+    assert ended["submitted"] == objects * workers
+    # How many, is the hour's chance; each page heard of its own.
+    assert ended["passed"] == sum(page.lost for page in pages)
+    assert set(ended) <= {"submitted", "passed"}
