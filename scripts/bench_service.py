@@ -14,7 +14,7 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
@@ -32,15 +32,15 @@ def rows(work: Path, rounds: int, *, quick: bool = False) -> list[Row]:
     seconds = 0.2 if quick else 4.0
     root = work / "root"
     progress(f"service: laying out {large:,} objects")
-    _make_objects(root, small, large)
-    with _service(root) as (told, pid):
-        client = _client(told["address"])
+    lay_out(root, small, large)
+    with hosted(root) as (told, pid):
+        client = client_of(told["address"])
         idle = memory_of(pid)
         created = [
-            _create(client, pid, name, count)
+            create_job(client, pid, name, count)
             for name, count in (("small", small), ("large", large))
         ]
-        labour = Labour(told)
+        labour = Labour(told["address"], [told["token"]] * WORKERS)
         figures = interleave(
             {
                 "ours": lambda: labour.measure(pid, seconds),
@@ -68,7 +68,7 @@ def rows(work: Path, rounds: int, *, quick: bool = False) -> list[Row]:
 
 
 @contextlib.contextmanager
-def _service(root: Path) -> Iterator[tuple[dict[str, Any], int]]:
+def hosted(root: Path) -> Iterator[tuple[dict[str, Any], int]]:
     """Host the service over a folder; give what it tells of itself and its process."""
     command = [sys.executable, "-m", "gt_workflow", "serve", "--port", "0", "--json"]
     server = subprocess.Popen(
@@ -96,7 +96,7 @@ def _first_json(server: subprocess.Popen[str]) -> dict[str, Any]:
     raise SystemExit("the service did not start")
 
 
-def _make_objects(root: Path, small: int, large: int) -> None:
+def lay_out(root: Path, small: int, large: int) -> None:
     """Lay out as many images as objects (links to a few files) and the manifests."""
     from gt_workflow.adapters.scenes.draw import draw
 
@@ -122,7 +122,8 @@ def _make_objects(root: Path, small: int, large: int) -> None:
     (bucket / "template.html").write_text("<crowd-form></crowd-form>")
 
 
-def _client(address: str) -> Any:
+def client_of(address: str) -> Any:
+    """Return a boto3 client of the service, as anybody would make one."""
     import boto3
 
     return boto3.client(
@@ -134,7 +135,9 @@ def _client(address: str) -> Any:
     )
 
 
-def _create(client: Any, pid: int, name: str, objects: int) -> Measure:
+def create_job(
+    client: Any, pid: int, name: str, objects: int, *, template: str = "template.html"
+) -> Measure:
     """Create a job and wait until all its objects are known; measure seconds and memory."""
     from gt_workflow.core.requests.job import JobSpec, create_labeling_job
 
@@ -149,7 +152,7 @@ def _create(client: Any, pid: int, name: str, objects: int) -> Measure:
                 region="us-east-1",
                 manifest_uri=f"s3://bench/{name}.manifest",
                 labels_uri="s3://bench/labels.json",
-                template_uri="s3://bench/template.html",
+                template_uri=f"s3://bench/{template}",
                 output_uri="s3://bench/output",
                 role_arn="arn:aws:iam::123456789012:role/bench",
                 workteam_arn=TEAM,
@@ -173,12 +176,12 @@ def _create(client: Any, pid: int, name: str, objects: int) -> Measure:
 class Labour:
     """Several workers who accept and submit as fast as they can."""
 
-    def __init__(self, told: dict[str, Any]) -> None:
-        """Know where the service is."""
+    def __init__(self, address: str, tokens: Sequence[str]) -> None:
+        """Know where the service is, and what lets each of them in."""
         from gt_workflow.adapters.task_client import TaskClient
 
-        self._clients = [TaskClient(told["address"], told["token"]) for _ in range(WORKERS)]
-        self._held: list[dict[str, Any] | None] = [None] * WORKERS
+        self._clients = [TaskClient(address, token) for token in tokens]
+        self._held: list[dict[str, Any] | None] = [None] * len(tokens)
 
     def measure(self, pid: int, seconds: float) -> Measure:
         """Work for so long; what a worker holds at the end is where the next round goes on."""
@@ -197,9 +200,9 @@ class Labour:
                 done += 1
             return done
 
-        with ThreadPoolExecutor(WORKERS) as pool:
+        with ThreadPoolExecutor(len(self._clients)) as pool:
             start = time.perf_counter()
-            working = [pool.submit(work, number) for number in range(WORKERS)]
+            working = [pool.submit(work, number) for number in range(len(self._clients))]
             halt.wait(seconds)
             halt.set()
             done = sum(future.result() for future in working)
