@@ -20,6 +20,7 @@ from gt_workflow.cli import (
     following_commands,
     preflight_commands,
     repair_commands,
+    split_commands,
     teams_commands,
     training_commands,
 )
@@ -198,6 +199,7 @@ def open_(
 
 teams_commands.register(app)
 repair_commands.register(app)
+split_commands.register(app)
 
 
 @app.command()

@@ -68,6 +68,7 @@ _FLAGS = {
     "channels.forms": "--to",
     "channels.out": "--out",
     "channels.validation": "--validation",
+    "channels.distance": "--distance",
     "augment.variants": "--augment",
     "augment.per-image": "--per-image",
     "augment.seed": "--seed",

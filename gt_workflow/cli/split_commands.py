@@ -1,0 +1,117 @@
+"""`split`: one manifest in; train, validation and test out, near-duplicates together."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from gt_workflow.cli.options import Common, with_common
+
+if TYPE_CHECKING:
+    from gt_workflow.workflow.split import SplitReceipt
+
+
+def register(app: typer.Typer) -> None:
+    """Add the command."""
+    app.command()(split)
+
+
+@with_common
+def split(  # noqa: PLR0913 - one parameter per flag
+    manifest: Annotated[
+        str, typer.Argument(metavar="MANIFEST", help="An input or output manifest.")
+    ],
+    *,
+    out: Annotated[str, typer.Option(metavar="DIR|s3://", help="Where the three manifests go.")],
+    validation: Annotated[
+        float | None,
+        typer.Option(metavar="SHARE", help="Of the photographs, for validation [default: 0.2]."),
+    ] = None,
+    test: Annotated[
+        float, typer.Option(metavar="SHARE", help="Of the photographs, for test; 0 makes none.")
+    ] = 0.1,
+    tolerance: Annotated[
+        float,
+        typer.Option(metavar="SHARE", help="How far a class's share may be off, on each side."),
+    ] = 0.05,
+    distance: Annotated[
+        int | None,
+        typer.Option(
+            metavar="BITS",
+            help="In which the hashes of near-duplicates may differ, 0-12; -1: there are none "
+            "[default: 6].",
+        ),
+    ] = None,
+    salt: Annotated[
+        str | None, typer.Option(metavar="TEXT", help="Another text draws another split.")
+    ] = None,
+    earlier: Annotated[
+        str | None,
+        typer.Option(
+            metavar="DIR|s3://", help="An earlier split (its --out): photographs stay as there."
+        ),
+    ] = None,
+    attribute: Annotated[
+        str | None, typer.Option(help="The label attribute, where a manifest has several.")
+    ] = None,
+    dry_run: Annotated[
+        bool, typer.Option("--dry-run", help="Print the plan; write nothing.")
+    ] = False,
+    common: Common,
+) -> None:
+    """Split a manifest in three: near-duplicates on one side, classes in balance."""
+    from gt_workflow import wiring
+    from gt_workflow.cli import show
+    from gt_workflow.workflow import split as stage
+
+    settings = common.settings(
+        {
+            "channels.validation": validation,
+            "channels.distance": distance,
+            "channels.salt": salt,
+        }
+    )
+    chosen = stage.SplitSettings(
+        manifest=manifest,
+        out=out,
+        validation=settings.channels.validation,
+        test=test,
+        tolerance=tolerance,
+        distance=settings.channels.distance,
+        salt=settings.channels.salt,
+        attribute=attribute,
+        earlier=earlier,
+    )
+    writes = out.startswith("s3://") and not dry_run
+    with show.Narrator() as narrator, wiring.local(settings, writes=writes) as wired:
+        planned = stage.plan(chosen, storage=wired.storage, progress=narrator)
+        if dry_run:
+            show.data(show.hyphened(planned.to_dict()))
+            return
+        receipt = stage.run(planned, storage=wired.storage)
+        if common.as_json:
+            show.data(show.hyphened(receipt.to_dict()))
+        else:
+            _tell(receipt, wired)
+
+
+def _tell(receipt: SplitReceipt, wired: Any) -> None:
+    from gt_workflow.cli import show
+
+    told = receipt.to_dict()
+    known = " (unchanged)" if receipt.unchanged else ""
+    for part, entry in told["parts"].items():
+        counts = f"{show.count(entry['photographs'], 'photograph')}, {entry['lines']} lines"
+        boxes = [f"{number} {name}" for name, number in entry["boxes_by_class"].items()]
+        detail = f" ({', '.join(boxes)})" if 0 < len(boxes) <= 8 else ""
+        show.line(f"{part}: {counts}{detail}: {wired.path(entry['manifest'])}{known}")
+    if told["near_duplicates"]:
+        show.line(
+            f"{show.count(told['near_duplicates'], 'near-duplicate photograph')} kept on one side "
+            f"(leaks prevented: {told['leaks_prevented']})"
+        )
+    if told["corrected"]:
+        show.line(f"moved for the balance of classes: {told['corrected']}")
+    for warning in told["warnings"]:
+        show.note(f"warning: {warning}")
