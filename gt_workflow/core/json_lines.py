@@ -18,8 +18,7 @@ from gt_workflow.errors import DataError
 LONGEST_LINE = 16 * 1024 * 1024
 """Bytes; ten labeling jobs in a row stay far below. A longer line is no manifest but an image."""
 
-_CHUNK = 128 * 1024
-_BLOCK = 1 << 20
+_CHUNK = 128 * 1024  # stays in the processor's cache; a MiB takes twice as long to read
 _BOM = b"\xef\xbb\xbf"
 _UTF16 = (b"\xff\xfe", b"\xfe\xff")
 
@@ -58,13 +57,13 @@ def split_lines(file: BinaryIO, *, uri: str = "manifest") -> Iterator[bytes]:
 
 
 def blocks(read: Callable[[int], bytes], *, uri: str = "manifest") -> Iterator[bytes]:
-    r"""Yield what `read` gives in pieces of about a MiB that end where a line does; see `lines_of`.
+    r"""Yield what `read` gives in pieces of 128 KiB or so that end where a line does.
 
     Leading byte order marks are left out, as `manifest.read` does with what `split_lines` gives.
     Raises `DataError` for UTF-16. Of a line above `LONGEST_LINE` the beginning may be the last
     thing that is yielded, but always more than `LONGEST_LINE` bytes.
     """
-    piece = _head(read, _BLOCK, uri=uri).removeprefix(_BOM) or read(_BLOCK)
+    piece = _head(read, _CHUNK, uri=uri).removeprefix(_BOM) or read(_CHUNK)
     rest = b""
     while piece:
         end = piece.rfind(b"\n") + 1
@@ -74,7 +73,7 @@ def blocks(read: Callable[[int], bytes], *, uri: str = "manifest") -> Iterator[b
         rest += piece[end:]
         if len(rest) > LONGEST_LINE:
             break
-        piece = read(_BLOCK)
+        piece = read(_CHUNK)
     if rest:
         yield rest
 

@@ -71,16 +71,15 @@ def plan(
         min_side=settings.min_side,
         validation=settings.validation,
         salt=settings.salt,
-        alike=_alike(settings, manifest),
     )
     found = Counting(
         CountBlock(rules, uri, patient=patient),
         blocks=manifest,
         records=partial(_read, settings, storage, progress),
+        alike=partial(_alike, settings, manifest),
         head=head,
         fixed_classes=settings.classes,
-        # What looks alike would travel with every block.
-        engine=None if rules.alike else engine,
+        engine=engine,
         progress=progress,
     ).survey()
     found.lines += found.rejected

@@ -18,7 +18,9 @@ from typing import Final
 import msgspec
 
 from gt_workflow.core.json_lines import LONGEST_LINE, lines_of, too_long
+from gt_workflow.core.label_schema import LOOK
 from gt_workflow.core.manifest import Reader, Record, WholeFileError
+from gt_workflow.core.near_duplicates import Alike
 from gt_workflow.core.plain_lines import Rules, Sorted, key_of, sort_out
 from gt_workflow.core.split import SIDES, exceptions
 from gt_workflow.errors import DataError
@@ -30,6 +32,8 @@ from gt_workflow.workflow.channels.survey import Survey, side_of
 CLOSER: Final = 255
 """The verdict on a line that has to be looked at again; 0 is nothing, n side n - 1 as it stands."""
 
+_BATCH = 8  # blocks that travel together
+_LOOK = f'"{LOOK}"'.encode()
 _ENDS = [bytes([part * 256 // PARTS]) for part in range(1, PARTS)]
 
 
@@ -37,14 +41,15 @@ _ENDS = [bytes([part * 256 // PARTS]) for part in range(1, PARTS)]
 class Counted:
     """What a block holds; places count lines from 0.
 
-    `problem` is the place of what stops the reading, the reason and the field. What comes behind
-    it is counted or not.
+    `looks` tells that a line may say what its image looks like. `problem` is the place of what
+    stops the reading, the reason and the field; what comes behind it is counted or not.
     """
 
     survey: Survey
     verdicts: bytearray
     maps: list[tuple[int, Mapping[int, str]]]
     keys: list[bytes] = field(default_factory=list)
+    looks: bool = False
     problem: tuple[int, str, str | None] | None = None
 
 
@@ -66,6 +71,7 @@ class CountBlock:
         if plain.verdicts.count(0):
             self._look_closer(lines, rules, found, plain.keys)
         found.keys = _parted(plain.keys)
+        found.looks = _LOOK in block
         return found
 
     def _look_closer(
@@ -119,12 +125,13 @@ class CountBlock:
 class Counting:
     """How a manifest is counted: `blocks` and `records` read it from the beginning at each call.
 
-    `head` are the lines before the label attribute is known.
+    `head` are the lines before the label attribute is known. `alike` finds near-duplicates.
     """
 
     count: CountBlock
     blocks: Callable[[], Iterator[bytes]]
     records: Callable[[], Iterator[Record]]
+    alike: Callable[[], Alike]
     head: int
     fixed_classes: tuple[str, ...] | None
     engine: Engine | None
@@ -137,23 +144,27 @@ class Counting:
         line that there is something to say of.
         """
         rules = self.count.rules
-        found = self._counted(self.count)
+        found, looks = self._counted(rules)
+        # Most manifests tell no looks; those are read once.
+        if looks and not rules.alike and (alike := self.alike()):
+            rules = msgspec.structs.replace(rules, alike=alike)
+            found, _ = self._counted(rules)
         images = [found.sides[side].images for side in SIDES]
-        if all(images) or not any(images):
-            return found
-        origins = (
-            record.origin
-            for record in self.records()
-            if judge(record, min_side=rules.min_side).boxes
-        )
-        moved = exceptions(origins, validation=rules.validation, salt=rules.salt, alike=rules.alike)
-        if not moved:
-            return found
-        rules = msgspec.structs.replace(rules, moved=moved)
-        return self._counted(replace(self.count, rules=rules))
+        if any(images) and not all(images):
+            moved = exceptions(
+                (r.origin for r in self.records() if judge(r, min_side=rules.min_side).boxes),
+                validation=rules.validation,
+                salt=rules.salt,
+                alike=rules.alike,
+            )
+            if moved:
+                found, _ = self._counted(msgspec.structs.replace(rules, moved=moved))
+        return found
 
-    def _counted(self, count: CountBlock) -> Survey:
-        rules, uri = count.rules, count.uri
+    def _counted(self, rules: Rules) -> tuple[Survey, bool]:
+        """Count all lines; tell as well whether one says what its image looks like."""
+        count, uri = replace(self.count, rules=rules), self.count.uri
+        looks = False
         found = Survey(
             attribute=rules.attribute,
             validation=rules.validation,
@@ -175,15 +186,17 @@ class Counting:
                 found.join(block.survey)
                 found.verdicts += block.verdicts
                 repeats.add(block.keys)
+                looks = looks or block.looks
                 self.progress("reading the manifest", len(found.verdicts), 0)
             found.repeated = repeats.count()
         found.classes = classes.classes()
-        return found
+        return found, looks
 
     def _mapped(self, count: CountBlock, items: Iterator[tuple[bool, bytes]]) -> Iterator[Counted]:
-        if self.engine is None:
+        # What looks alike would travel with every block.
+        if self.engine is None or count.rules.alike:
             return map(count, items)
-        return (found.result() for found in self.engine.map(count, items, batch=1))
+        return (found.result() for found in self.engine.map(count, items, batch=_BATCH))
 
 
 def _items(blocks: Iterator[bytes], head: int) -> Iterator[tuple[bool, bytes]]:
