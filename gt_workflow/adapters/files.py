@@ -47,8 +47,7 @@ class TemporaryFile:
         Where nobody asks for its `etag` it need not be `hashed`: MD5 takes as long as writing.
         """
         self._uri = uri
-        self._hashed = hashed
-        self._digest = hashlib.md5(usedforsecurity=False)
+        self._digest = hashlib.md5(usedforsecurity=False) if hashed else None
         self.size = 0
         self.path = folder / f".gt-{secrets.token_hex(12)}.part"
         with translated(uri):
@@ -58,12 +57,12 @@ class TemporaryFile:
 
     @property
     def etag(self) -> str:
-        """The MD5 of what was written so far, as hexadecimal."""
-        return self._digest.hexdigest()
+        """The MD5 of what was written so far, as hexadecimal; empty if it is not hashed."""
+        return self._digest.hexdigest() if self._digest else ""
 
     def write(self, data: bytes | bytearray | memoryview, /) -> int:
         """Append bytes."""
-        if self._hashed:
+        if self._digest:
             self._digest.update(data)
         self.size += len(data)
         with translated(self._uri):

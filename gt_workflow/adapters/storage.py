@@ -260,6 +260,7 @@ def _target(uri: str) -> Path:
         if target.is_symlink():
             # Through a link, as any program writes: the link stays, its target changes.
             target = target.resolve()
+        # Most folders are there; asking costs less than making what cannot be made.
         if not target.parent.is_dir():
             target.parent.mkdir(parents=True, exist_ok=True)
     return target
