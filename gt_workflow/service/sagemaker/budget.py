@@ -17,11 +17,13 @@ from typing import Any, Final
 
 from liquid import BoundTemplate, RenderContext, Token
 from liquid.exceptions import ResourceLimitError
+from liquid.undefined import UNDEFINED
 
 SECONDS: Final = 2.0  # of processor; an honest template takes a thousandth
 _MOST: Final = 16_000_000  # characters that a filter may make, or things it may look at
 _LONGEST_RANGE: Final = 100_000
 _LOOK: Final = 256  # names that are looked up between two looks at the clock
+_FILTER: Final = 32  # as many as a filter counts for
 # These lay one beside the other, and look at nothing twice.
 _ADDING: Final = frozenset({"append", "prepend", "concat", "default", "plus", "minus"})
 
@@ -34,21 +36,26 @@ class _Budgeted(RenderContext):
         self._until = thread_time() + SECONDS
         self._looked_up = 0
 
-    def get(self, path: list[object], **more: Any) -> object:
+    def get(
+        self, path: list[object], *, token: Token | None, default: object = UNDEFINED
+    ) -> object:
         self._looked_up += 1
-        if self._looked_up % _LOOK == 0:
+        if self._looked_up >= _LOOK:
             self._check()
-        return super().get(path, **more)
+        return RenderContext.get(self, path, token=token, default=default)
 
     def raise_for_loop_limit(self, length: int = 1) -> None:
         self._check()
         super().raise_for_loop_limit(length)
 
     def filter(self, name: str, token: Token | None) -> Callable[..., object]:
-        self._check()
-        return partial(_bounded, super().filter(name, token), name, token)
+        self._looked_up += _FILTER
+        if self._looked_up >= _LOOK:
+            self._check()
+        return partial(_bounded, RenderContext.filter(self, name, token), name, token)
 
     def _check(self) -> None:
+        self._looked_up = 0
         if thread_time() > self._until:
             raise ResourceLimitError("rendering took too much time", token=None)
 
@@ -63,8 +70,12 @@ def _bounded(
     run: Callable[..., object], name: str, token: Token | None, *given: object, **named: object
 ) -> object:
     """Run a filter, unless what it is given could keep it busy for long."""
-    sizes = [_size(one) for one in (*given, *named.values())]
-    cost = max(sizes, default=1) if name in _ADDING else prod(sizes)
+    if len(given) == 1:
+        cost = _size(given[0])
+    elif name in _ADDING:
+        cost = max(map(_size, given))
+    else:
+        cost = prod(map(_size, given))
     if cost > _MOST:
         raise ResourceLimitError(f"{name}: it was given too much", token=token)
     return run(*given, **named)
