@@ -112,6 +112,22 @@ def test_the_later_frames_of_a_job_are_rendered_with_their_own_tasks(house):
         assert f"album/photo {index}.jpg" in page
 
 
+def test_a_template_that_takes_too_long_is_not_tried_by_everybody_who_opens_a_task(house):
+    number = "{{ task.input.manifestLine.photograph | split: ' ' | last | replace: '.jpg', '' }}"
+    template = (
+        f"{{% capture n %}}{number}{{% endcapture %}}"
+        "{% if n == '2' %}ok{% else %}{{ (1..1000000000) | to_json }}{% endif %}"
+    )
+    token, first = templated(house, template)
+    second, third = house.accept(token), house.accept(token)
+    for task in (first, second, third):  # the last one, too, which would go well
+        assert b"a range is too long" in house.call("GET", task["frame"]).body
+    house.clock.sleep(61)
+    assert house.call("GET", third["frame"]).body.endswith(b"ok")
+    assert b"a range is too long" in house.call("GET", second["frame"]).body
+    assert house.call("GET", third["frame"]).body.endswith(b"ok")
+
+
 def test_a_line_cannot_make_a_template_that_went_well_go_on_for_ever(house):
     # What is done depends on the photograph: nothing for the first, which is rendered apart.
     template = (

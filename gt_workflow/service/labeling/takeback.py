@@ -1,7 +1,8 @@
 """What ends a task: its answer, or its worker gives it back or declines it.
 
 Matching boxes, which may take long, happens outside of the write transaction, which then checks
-that nothing has changed meanwhile; so each call is one short write, whatever the job's size.
+that nothing has changed meanwhile; so each call is one short write, whatever the job's size. Only
+within `Store.together` is it a part of the common one: less than a second for the worst of answers.
 """
 
 from __future__ import annotations

@@ -15,6 +15,7 @@ from __future__ import annotations
 import json
 import re
 import threading
+from datetime import datetime, timedelta
 from html import escape
 from typing import Any, Final
 
@@ -23,7 +24,7 @@ from starlette.requests import Request
 from starlette.responses import HTMLResponse, Response
 
 from gt_workflow.errors import ObjectNotFoundError, StorageError, UsageError
-from gt_workflow.ports import Storage
+from gt_workflow.ports import Clock, Storage
 from gt_workflow.service.faults import Fault, invalid
 from gt_workflow.service.labeling.jobs import Jobs, Task
 from gt_workflow.service.portal.image_links import ImageLinks, Seal
@@ -33,6 +34,7 @@ from gt_workflow.service.sagemaker.templates import Grant, Problem, TemplateErro
 # `UiTemplate.Content` of the API reference, with four bytes for each character at most.
 MAX_CHARACTERS: Final = 128_000
 _KNOWN_TEMPLATES: Final = 64
+_PAUSE: Final = timedelta(minutes=1)  # until what took too long is tried with another task
 _ELEMENTS: Final = "/_/static/crowd/crowd-html-elements.js"
 _AWS_SCRIPT: Final = re.compile(
     r"(?:https?:)?//assets\.crowd\.aws/crowd-html-elements[\w.-]*\.js(?:\?[^\s\"'<>]*)?"
@@ -67,14 +69,16 @@ _POLICY: Final = (
 class Frames:
     """Renders templates for the workers who hold their tasks."""
 
-    def __init__(self, *, jobs: Jobs, storage: Storage, links: ImageLinks) -> None:
+    def __init__(self, *, jobs: Jobs, storage: Storage, links: ImageLinks, clock: Clock) -> None:
         """`links` checks who may see what, and makes the links of `grant_read_access`."""
+        self._clock = clock
         self._jobs = jobs
         self._storage = storage
         self._links = links
         self._templates: dict[str, str] = {}
         self._tried: set[str] = set()
         self._first: dict[str, threading.Lock] = {}
+        self._dear: dict[str, tuple[datetime, Problem]] = {}  # what went wrong, until when
 
     async def serve(self, request: Request) -> Response:
         """Answer with the frame of the task that a good link names."""
@@ -112,14 +116,27 @@ class Frames:
         with self._first.setdefault(task.job_arn, threading.Lock()):
             if task.job_arn in self._tried:  # while this thread waited
                 return render(content, task_input=task_input, grant=grant)
-            answer = render_ui_template(
-                {"UiTemplate": {"Content": content}, "Task": {"Input": json.dumps(task_input)}},
-                grant=grant,
-            )
-            for error in answer["Errors"]:
-                raise TemplateError(Problem(error["Code"], error["Message"]))
-            self._tried.add(task.job_arn)
-            return str(answer["RenderedContent"])
+            return self._first_rendered(task.job_arn, content, task_input, grant)
+
+    def _first_rendered(
+        self, job_arn: str, content: str, task_input: dict[str, Any], grant: Grant
+    ) -> str:
+        until, problem = self._dear.get(job_arn, (None, None))
+        if until is not None and problem is not None and self._clock.now() < until:
+            raise TemplateError(problem)
+        answer = render_ui_template(
+            {"UiTemplate": {"Content": content}, "Task": {"Input": json.dumps(task_input)}},
+            grant=grant,
+            patient=True,
+        )
+        for error in answer["Errors"]:
+            problem = Problem(error["Code"], error["Message"])
+            if problem.code == "TemplateLimitExceeded":
+                # Else everybody who opens a task of the job would pay for it once more.
+                self._dear[job_arn] = (self._clock.now() + _PAUSE, problem)
+            raise TemplateError(problem)
+        self._tried.add(job_arn)
+        return str(answer["RenderedContent"])
 
     def _template(self, task: Task) -> str:
         known = self._templates.get(task.job_arn)

@@ -122,7 +122,7 @@ def routes(
         images=images,
         thumbnails=Thumbnails(storage=storage, make=thumbnail),
     )
-    frames = Frames(jobs=jobs, storage=storage, links=links)
+    frames = Frames(jobs=jobs, storage=storage, links=links, clock=clock)
     portal = Starlette(
         routes=[
             *page_routes(),

@@ -31,9 +31,16 @@ Answer = dict[str, Any]
 
 
 def render_ui_template(
-    parameters: Mapping[str, Any], *, grant: Grant, cpu_seconds: int = _CPU_SECONDS
+    parameters: Mapping[str, Any],
+    *,
+    grant: Grant,
+    cpu_seconds: int = _CPU_SECONDS,
+    patient: bool = False,
 ) -> Answer:
-    """Answer RenderUiTemplate; a template that fails is reported in `Errors`, as AWS does."""
+    """Answer RenderUiTemplate; a template that fails is reported in `Errors`, as AWS does.
+
+    Where too many are rendered at once, a caller who is not `patient` is refused.
+    """
     if "HumanTaskUiArn" in parameters or "UiTemplate" not in parameters:
         raise invalid(
             "Give UiTemplate.Content: this service has no human task UIs of its own "
@@ -42,14 +49,14 @@ def render_ui_template(
     content, task_input = parameters["UiTemplate"]["Content"], parameters["Task"]["Input"]
     _check_input(task_input)
     request = {"content": content, "input": task_input, "links": {}, "cpu": cpu_seconds}
-    answer = _in_child(request)
+    answer = _in_child(request, patient=patient)
     if answer["asked"]:
         try:
             request["links"] = {uri: grant(uri) for uri in answer["asked"]}
         except Fault as fault:
             answer = _failed(Problem("InvalidTemplate", fault.message))
         else:
-            answer = _in_child(request)
+            answer = _in_child(request, patient=patient)
     return {"RenderedContent": answer["content"], "Errors": answer["errors"]}
 
 
@@ -63,12 +70,12 @@ def _check_input(text: str) -> None:
         raise invalid("Task.Input must be a JSON object: what the template sees as task.input.")
 
 
-def _in_child(request: Mapping[str, Any]) -> Answer:
+def _in_child(request: Mapping[str, Any], *, patient: bool) -> Answer:
     """Render in a child process; `asked` lists the URIs that it wants links for."""
     environment = {name: os.environ[name] for name in _KEPT if name in os.environ}
     environment["PYTHONPATH"] = os.pathsep.join(part for part in sys.path if part)
     environment["PYTHONUTF8"] = "1"
-    if not _CHILDREN.acquire(blocking=False):
+    if not _CHILDREN.acquire(blocking=patient):
         raise Fault("ThrottlingException", "Rate exceeded")
     try:
         done = subprocess.run(  # noqa: S603 - a fixed command
