@@ -214,7 +214,7 @@ def test_lines_are_passed_on_or_rewritten(data, classes):
             or judged.dropped
             or b"." in json.dumps(json.loads(record.raw)["bb"]).encode()
         )
-        if identical and not touched:
+        if identical and not touched and b"\r\r" not in data:
             assert line == record.raw
     assert written == [[], []]
     rejected = storage.objects.get(f"{OUT}/rejected.manifest", b"")
