@@ -26,7 +26,7 @@ from gt_workflow.core.split import NONE_ALIKE, SIDES
 from gt_workflow.errors import DataError
 from gt_workflow.ports import Engine, Progress, Storage
 from gt_workflow.workflow.channels import receipts
-from gt_workflow.workflow.channels.counting import CountBlock, Counting
+from gt_workflow.workflow.channels.counting import CountBlocks, Counting
 from gt_workflow.workflow.channels.journal import Journal
 from gt_workflow.workflow.channels.outputs import Outputs
 from gt_workflow.workflow.channels.packing import STEP, MissingImageError, Packed, pack, refusal
@@ -73,7 +73,7 @@ def plan(
         salt=settings.salt,
     )
     found = Counting(
-        CountBlock(rules, uri, patient=patient),
+        CountBlocks(rules, uri, patient=patient),
         blocks=manifest,
         records=partial(_read, settings, storage, progress),
         alike=partial(_alike, settings, manifest),

@@ -12,7 +12,7 @@ from bisect import bisect_left
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack
 from dataclasses import dataclass, field, replace
-from itertools import pairwise
+from itertools import islice, pairwise
 from typing import Final
 
 import msgspec
@@ -32,14 +32,14 @@ from gt_workflow.workflow.channels.survey import Survey, side_of
 CLOSER: Final = 255
 """The verdict on a line that has to be looked at again; 0 is nothing, n side n - 1 as it stands."""
 
-_BATCH = 8  # blocks that travel together
+_TOGETHER = 8  # blocks that travel together, and what was found in them
 _LOOK = f'"{LOOK}"'.encode()
 _ENDS = [bytes([part * 256 // PARTS]) for part in range(1, PARTS)]
 
 
 @dataclass(slots=True)
 class Counted:
-    """What a block holds; places count lines from 0.
+    """What some blocks hold; places count lines from 0.
 
     `looks` tells that a line may say what its image looks like. `problem` is the place of what
     stops the reading, the reason and the field; what comes behind it is counted or not.
@@ -52,31 +52,48 @@ class Counted:
     looks: bool = False
     problem: tuple[int, str, str | None] | None = None
 
+    def join(self, other: Counted) -> None:
+        """Add what comes behind."""
+        lines, seen = len(self.verdicts), {id(names) for _, names in self.maps}
+        self.survey.join(other.survey)
+        self.verdicts += other.verdicts
+        self.maps += [(lines + at, names) for at, names in other.maps if id(names) not in seen]
+        self.keys += other.keys
+        self.looks = self.looks or other.looks
+        if other.problem is not None:
+            at, reason, where = other.problem
+            self.problem = (lines + at, reason, where)
+
 
 @dataclass(frozen=True, slots=True)
-class CountBlock:
-    """Counts a block; a value, so that an engine may send it to other processes."""
+class CountBlocks:
+    """Counts blocks; a value, so that an engine may send it to other processes."""
 
     rules: Rules
     uri: str
     patient: bool
 
-    def __call__(self, item: tuple[bool, bytes]) -> Counted:
-        """Take a block, and whether the label attribute is known in it already."""
-        known, block = item
+    def __call__(self, blocks: list[tuple[bool, bytes]]) -> Counted:
+        """Take blocks, and whether the label attribute is known in them already."""
+        found = self._count(*blocks[0])
+        for block in blocks[1:]:
+            if found.problem is not None:
+                break
+            found.join(self._count(*block))
+        found.keys = _parted(found.keys)
+        return found
+
+    def _count(self, known: bool, block: bytes) -> Counted:
         rules = self.rules if known else msgspec.structs.replace(self.rules, attribute=None)
         lines = lines_of(block)
         plain = sort_out(lines, rules)
-        found = Counted(_survey_of(plain), plain.verdicts, plain.maps)
-        if plain.verdicts.count(0):
-            self._look_closer(lines, rules, found, plain.keys)
-        found.keys = _parted(plain.keys)
+        found = Counted(_survey_of(plain), plain.verdicts, plain.maps, plain.keys)
         found.looks = _LOOK in block
+        if plain.verdicts.count(0):
+            self._look_closer(lines, rules, found)
         return found
 
-    def _look_closer(
-        self, lines: list[bytes], rules: Rules, found: Counted, keys: list[bytes]
-    ) -> None:
+    def _look_closer(self, lines: list[bytes], rules: Rules, found: Counted) -> None:
         """Count the lines that are not plain, up to one that stops the reading."""
         reader = Reader(self.uri, rules.attribute, given=rules.given)
         verdicts, names = found.verdicts, set[tuple[int, str]]()
@@ -96,15 +113,13 @@ class CountBlock:
                     break
                 found.survey.rejected += 1
                 continue
-            classes = self._count(record, rules, found.survey, keys)
+            classes = self._judge(record, rules, found)
             if not names.issuperset(classes.items()):
                 names.update(classes.items())
                 found.maps.append((at, classes))
         found.maps.sort(key=_place)
 
-    def _count(
-        self, record: Record, rules: Rules, survey: Survey, keys: list[bytes]
-    ) -> Mapping[int, str]:
+    def _judge(self, record: Record, rules: Rules, found: Counted) -> Mapping[int, str]:
         """Count a line that was read; return its class map."""
         judged = judge(record, min_side=rules.min_side)
         side = side_of(
@@ -114,10 +129,10 @@ class CountBlock:
             salt=rules.salt,
             alike=rules.alike,
         )
-        survey.add(judged, side)
+        found.survey.add(judged, side)
         if judged.label is None:
             return {}
-        keys.append(key_of(record.source_ref, salt=rules.salt))
+        found.keys.append(key_of(record.source_ref, salt=rules.salt))
         return judged.label.class_map
 
 
@@ -128,7 +143,7 @@ class Counting:
     `head` are the lines before the label attribute is known. `alike` finds near-duplicates.
     """
 
-    count: CountBlock
+    count: CountBlocks
     blocks: Callable[[], Iterator[bytes]]
     records: Callable[[], Iterator[Record]]
     alike: Callable[[], Alike]
@@ -175,7 +190,8 @@ class Counting:
         classes = ClassTable(self.fixed_classes, uri=uri)
         with ExitStack() as temporary:
             repeats = Repeats(temporary)
-            for block in self._mapped(count, _items(self.blocks(), self.head)):
+            items = _items(self.blocks(), self.head)
+            for block in self._mapped(count, _groups(items)):
                 line = len(found.verdicts) + 1
                 for at, names in block.maps:
                     if block.problem is None or at < block.problem[0]:
@@ -192,11 +208,18 @@ class Counting:
         found.classes = classes.classes()
         return found, looks
 
-    def _mapped(self, count: CountBlock, items: Iterator[tuple[bool, bytes]]) -> Iterator[Counted]:
+    def _mapped(
+        self, count: CountBlocks, items: Iterator[list[tuple[bool, bytes]]]
+    ) -> Iterator[Counted]:
         # What looks alike would travel with every block.
         if self.engine is None or count.rules.alike:
             return map(count, items)
-        return (found.result() for found in self.engine.map(count, items, batch=_BATCH))
+        return (found.result() for found in self.engine.map(count, items, batch=1))
+
+
+def _groups(items: Iterator[tuple[bool, bytes]]) -> Iterator[list[tuple[bool, bytes]]]:
+    while some := list(islice(items, _TOGETHER)):
+        yield some
 
 
 def _items(blocks: Iterator[bytes], head: int) -> Iterator[tuple[bool, bytes]]:
