@@ -170,9 +170,8 @@ def _memory(value: float | None) -> str:
     return "" if not value else f" ({value:.0f} MB)"
 
 
-def write_readme(kept: Mapping[str, Any]) -> int:
+def write_readme(kept: Mapping[str, Any], readme: Path = ROOT / "README.md") -> int:
     """Write the table between the README's marks; return 2 if there are none."""
-    readme = ROOT / "README.md"
     dates = sorted({bench["date"] for bench in kept["benches"].values()})
     rounds = sorted({bench["rounds"] for bench in kept["benches"].values()})
     said = (

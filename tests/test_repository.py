@@ -42,3 +42,10 @@ def test_the_readme_says_what_the_command_line_says():
         check=False,
     )
     assert done.returncode == 0, done.stderr
+
+
+def test_what_the_readme_shows_and_links_to_is_there():
+    found = re.findall(r"\]\(([^)#]+)\)", (ROOT / "README.md").read_text(encoding="utf-8"))
+    ours = [one for one in found if "://" not in one]
+    assert "docs/pictures/label.jpg" in ours
+    assert [one for one in ours if not (ROOT / one).exists()] == []
