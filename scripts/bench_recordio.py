@@ -1,9 +1,13 @@
 """`scripts/bench recordio`: JPEGs of about 100 kB become a RecordIO, their bytes as they are.
 
-    ours      `convert` in one process, plan and run, local files: the manifest is read thrice,
+    packing   our reader, framer and growing file in a loop, paths and labels given: as mxnet's loop
+    convert   plan and run in one process, local files: the manifest is read and its boxes judged,
               every image is checked against its label, the files are forced to the disk
-    mxnet     mxnet.recordio's writer in a loop: no labels are read, nothing is checked or forced
+    mxnet     mxnet.recordio's writer in a loop: paths and labels are given, nothing is checked
     copying   the images one behind the other in one file, and nothing else
+
+Only `packing` does what the peers do; `convert` beside it shows what all the rest costs. The
+records of `packing` and `mxnet` are compared byte by byte.
 
 Interpreters start and modules are imported before the clock runs, but for the whole command, which
 is compared with all of `im2rec.py --pass-through` on 1,000 images; the bytes must be the same.
@@ -11,11 +15,14 @@ is compared with all of `im2rec.py --pass-through` on 1,000 images; the bytes mu
 
 from __future__ import annotations
 
+import hashlib
 import io
 import json
 import os
 import shutil
 import sys
+from collections.abc import Callable, Sequence
+from functools import partial
 from pathlib import Path
 
 from bench_frame import (
@@ -34,6 +41,8 @@ from bench_frame import (
 COUNT, QUICK, COMMAND = 10_000, 200, 1000
 SIZE = (720, 540)
 BOXES = ((0, 72, 54, 200, 200), (1, 360, 270, 288, 162))
+LABEL = (2.0, 5.0, 0.0, 0.1, 0.1, 0.4, 0.5, 1.0, 0.5, 0.5, 0.9, 0.8)
+APPENDED = 1 << 20  # bytes in one call, as `convert` appends them
 
 
 def rows(work: Path, rounds: int, *, quick: bool = False) -> list[Row]:
@@ -42,22 +51,27 @@ def rows(work: Path, rounds: int, *, quick: bool = False) -> list[Row]:
     count, some = (QUICK, QUICK // 2) if quick else (COUNT, COMMAND)
     make(folder, count, some)
     work_name = f"RecordIO of {count:,} JPEGs of 100 kB"
-    here = [sys.executable, __file__]
-    contenders = {
-        "ours": lambda: run([*here, "ours", folder, str(count)]),
-        "copying": lambda: run([*here, "copying", folder, str(count)]),
+    here: list[str | Path] = [sys.executable, __file__]
+    contenders: dict[str, Callable[[], Measure]] = {
+        name: partial(run, [*here, name, folder, str(count)])
+        for name in ("packing", "copying", "convert")
     }
     try:
         python = peer("mxnet")
-        contenders["mxnet.recordio"] = lambda: run(
-            [python, "-W", "ignore", __file__, "mxnet", folder, str(count)]
+        contenders["mxnet.recordio"] = partial(
+            run, [python, "-W", "ignore", __file__, "mxnet", folder, str(count)]
         )
     except PeerMissingError as error:
         return [missing(work_name, peer_name="mxnet.recordio", reason=error)]
     found = interleave(contenders, rounds=rounds, name="recordio")
+    digests = (folder / "digests").read_text().split()
+    assert len(digests) == 2 * rounds, "a digest is missing"
+    assert len(set(digests)) == 1, "packing and mxnet.recordio make other bytes"
+    compare = partial(against, found, unit="images/s", per="core")
     told = [
-        against(found, "mxnet.recordio", work=work_name, unit="images/s", per="core", bar=1.4),
-        against(found, "copying", work=work_name, unit="images/s", per="core", bar=0.65),
+        compare("mxnet.recordio", ours="packing", work=work_name, bar=1.4),
+        compare("copying", ours="packing", work=work_name, bar=0.65),
+        compare("mxnet.recordio", ours="convert", work=f"{work_name}, all of `convert`"),
     ]
     whole = interleave(
         {"ours": lambda: command(folder, some), "im2rec.py": lambda: im2rec(python, folder, some)},
@@ -148,40 +162,77 @@ def measure(method: str, folder: Path, count: int) -> None:
     out = folder / "made"
     shutil.rmtree(out, ignore_errors=True)
     out.mkdir()
-    if method == "ours":
-        import numpy as np
-
-        from gt_workflow.adapters.storage import LocalFiles
-        from gt_workflow.workflow import convert
-
-        assert np.__version__
-        settings = convert.ConvertSettings(
-            manifest=str(folder / "all.manifest"), out=str(out / "c"), forms=("recordio",)
-        )
-        storage, quiet = LocalFiles(), lambda *_: None
-        with clock(amount=count):
-            planned = convert.plan(settings, storage=storage, progress=quiet)
-            convert.run(planned, storage=storage, progress=quiet)
-    elif method == "mxnet":
-        import mxnet
-        import numpy as np
-
-        label = np.array([2, 5, 0, 0.1, 0.1, 0.4, 0.5, 1, 0.5, 0.5, 0.9, 0.8], np.float32)
-        with clock(amount=count):
-            writer = mxnet.recordio.MXIndexedRecordIO(str(out / "x.idx"), str(out / "x.rec"), "w")
-            for number, path in enumerate(images):
-                with open(path, "rb") as file:  # noqa: PTH123 - as the peer's own tool does
-                    image = file.read()
-                header = mxnet.recordio.IRHeader(0, label, number, 0)
-                writer.write_idx(number, mxnet.recordio.pack(header, image))
-            writer.close()
-    else:
-        with clock(amount=count), (out / "x").open("wb", buffering=0) as target:
-            for path in images:
-                descriptor = os.open(path, os.O_RDONLY)
-                target.write(os.read(descriptor, os.fstat(descriptor).st_size))
-                os.close(descriptor)
+    {"packing": _pack, "convert": _convert, "mxnet": _mxnet, "copying": _copy}[method](images, out)
     shutil.rmtree(out, ignore_errors=True)
+
+
+def _note(made: Path, out: Path) -> None:
+    """Note what was made, so that its bytes are compared."""
+    with made.open("rb") as file, (out.parent / "digests").open("a") as digests:
+        digests.write(hashlib.file_digest(file, "sha256").hexdigest() + "\n")
+
+
+def _pack(images: Sequence[str], out: Path) -> None:
+    from gt_workflow.adapters.storage import LocalFiles
+    from gt_workflow.core import recordio
+
+    storage, search = LocalFiles(), recordio.quick_search()
+    with clock(amount=len(images)):
+        growing = storage.grow(str(out / "x.rec"))
+        with (out / "x.idx").open("wb") as index:
+            frames: list[bytes] = []
+            at = 0
+            for number, found in enumerate(storage.read_all(images, limit=recordio.LIMIT)):
+                record = recordio.record(number, LABEL, found.result(), search=search)
+                index.write(recordio.index_line(number, at))
+                at += sum(map(len, record))
+                frames += record
+                if at - growing.size >= APPENDED:
+                    growing.append(frames)
+                    frames = []
+            growing.append(frames)
+        growing.close()  # neither does mxnet force its file to the disk
+    _note(growing.path, out)
+
+
+def _convert(images: Sequence[str], out: Path) -> None:
+    import numpy as np
+
+    from gt_workflow.adapters.storage import LocalFiles
+    from gt_workflow.workflow import convert
+
+    assert np.__version__
+    settings = convert.ConvertSettings(
+        manifest=str(out.parent / "all.manifest"), out=str(out / "c"), forms=("recordio",)
+    )
+    storage, quiet = LocalFiles(), lambda *_: None
+    with clock(amount=len(images)):
+        planned = convert.plan(settings, storage=storage, progress=quiet)
+        convert.run(planned, storage=storage, progress=quiet)
+
+
+def _mxnet(images: Sequence[str], out: Path) -> None:
+    import mxnet
+    import numpy as np
+
+    label = np.array(LABEL, np.float32)
+    with clock(amount=len(images)):
+        writer = mxnet.recordio.MXIndexedRecordIO(str(out / "x.idx"), str(out / "x.rec"), "w")
+        for number, path in enumerate(images):
+            with open(path, "rb") as file:  # noqa: PTH123 - as the peer's own tool does
+                image = file.read()
+            header = mxnet.recordio.IRHeader(0, label, number, 0)
+            writer.write_idx(number, mxnet.recordio.pack(header, image))
+        writer.close()
+    _note(out / "x.rec", out)
+
+
+def _copy(images: Sequence[str], out: Path) -> None:
+    with clock(amount=len(images)), (out / "x").open("wb", buffering=0) as target:
+        for path in images:
+            descriptor = os.open(path, os.O_RDONLY)
+            target.write(os.read(descriptor, os.fstat(descriptor).st_size))
+            os.close(descriptor)
 
 
 if __name__ == "__main__":

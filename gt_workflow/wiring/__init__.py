@@ -58,7 +58,7 @@ class Local:
     storage: Router
     clock: SystemClock
     engine: ProcessEngine
-    packing: GradualEngine  # for shards of images
+    packing: GradualEngine | None  # for shards of images
     counting: GradualEngine  # for blocks of manifests
     images: PillowImages
     folders: LocalFolders
@@ -169,7 +169,9 @@ def local(settings: Settings, *, writes: bool = True) -> Iterator[Local]:
             find_place = partial(_place_here, store.region or REGION, base)
         cores = _cores()
         engine = stack.enter_context(closing(ProcessEngine(cores)))
-        packing = GradualEngine(engine if cores > 1 and root is None else None, alone=_SHARDS_ALONE)
+        packing = None
+        if root is None:
+            packing = GradualEngine(engine if cores > 1 else None, alone=_SHARDS_ALONE)
         yield Local(
             root=root,
             storage=Router(s3=objects, local=LocalFiles()),

@@ -140,6 +140,8 @@ class Outputs:
 
     def _note(self) -> None:
         """Write a note if enough of what was done outlives this process."""
+        if self._too_early():
+            return
         safe = 0
         for path, end, _ in self._unnoted:
             if path and self._growing[path].kept < end:
@@ -155,6 +157,14 @@ class Outputs:
         self.journal.write(done, places)
         self._noted = places
         del self._unnoted[:safe]
+
+    def _too_early(self) -> bool:
+        """Tell at once that no note is worth it, as it is for nearly every shard of files."""
+        path = self._unnoted[-1][0]
+        if not path or path != self._unnoted[0][0]:
+            return False
+        growing = self._growing[path]
+        return growing.kept - self._noted.get(path, ("", 0))[1] < growing.step
 
     def _worth(self, some: list[tuple[str, int, list[Done]]], images: int) -> bool:
         path, end, _ = some[-1]

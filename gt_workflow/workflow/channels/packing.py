@@ -14,7 +14,7 @@ from gt_workflow.workflow.channels.outputs import Outputs
 from gt_workflow.workflow.channels.plan import ConvertPlan
 from gt_workflow.workflow.channels.report import Event
 from gt_workflow.workflow.channels.samples import Samples
-from gt_workflow.workflow.channels.shards import Done, Feed, PackShard, Shard
+from gt_workflow.workflow.channels.shards import HERE, SENT, Done, Feed, PackShard, Shard
 from gt_workflow.workflow.channels.shards import Packed as PackedShard
 from gt_workflow.workflow.channels.survey import SideCounts
 from gt_workflow.workflow.channels.writers import Forms, Sample
@@ -73,14 +73,15 @@ def pack(
 ) -> Packed:
     """Read and check every image, and hand what it becomes to the outputs, if there are any.
 
-    Without an engine all is done here. Once an image has been refused that must not be, the others
-    are only checked, so that the report names all of them at once.
+    Without an engine all is done here, a few images at a time. Once an image has been refused that
+    must not be, the others are only checked, so that the report names all of them at once.
     """
     settings, packed = plan.settings, Packed()
     names = {entry.class_id: entry.name for entry in plan.classes}
     patient = settings.on_bad_line == "skip"
     through = 0 if outputs is None else _replay(outputs, samples, packed, names)
-    feed = Feed(samples.encoded(through), first=through)
+    target = HERE if engine is None else SENT
+    feed = Feed(samples.encoded(through), first=through, target=target)
     feed.write = outputs is not None
     forms = Forms("", (), plan.attribute, plan.classes) if outputs is None else outputs.forms
     work = PackShard(storage, forms, any_mode=settings.other_modes == "pass")

@@ -23,7 +23,12 @@ from gt_workflow.workflow.channels.images import Raster, RasterError
 from gt_workflow.workflow.channels.report import Event
 from gt_workflow.workflow.channels.writers import Forms, Sample
 
-_TARGET = 8 << 20  # bytes of images in a shard
+SENT = 8 << 20
+"""Bytes of images in a shard that an engine works on, several requests under way."""
+
+HERE = 1 << 20
+"""The same where files are read one by one: what was read is written while the cache has it."""
+
 _FIRST, _MOST = 16, 256  # images in the first shard, and in any
 _NUMPY_FROM = 2048  # NumPy takes as long to import as it saves on so many images
 
@@ -85,11 +90,14 @@ class Packed:
 
 
 class Feed:
-    """Cuts samples into shards of about 8 MiB, by how large the images were so far."""
+    """Cuts samples into shards of about `target` bytes, by how large the images were so far."""
 
-    def __init__(self, samples: Iterator[tuple[str, bytes]], *, first: int) -> None:
+    def __init__(
+        self, samples: Iterator[tuple[str, bytes]], *, first: int, target: int = SENT
+    ) -> None:
         """Take samples with their side; a shard has samples of one side alone."""
         self._samples = samples
+        self._target = target
         self._place = first
         self._images = self._bytes = 0
         self.write = True
@@ -119,7 +127,7 @@ class Feed:
     def _size(self) -> int:
         if not self._bytes:
             return _FIRST
-        return min(max(_TARGET * self._images // self._bytes, 1), _MOST)
+        return min(max(self._target * self._images // self._bytes, 1), _MOST)
 
 
 @dataclass(frozen=True, slots=True)
