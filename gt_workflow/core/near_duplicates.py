@@ -20,7 +20,7 @@ from typing import Any, Final
 import msgspec
 
 NEAR: Final = 6
-"""Bits that hashes of near-duplicates differ in at most; see `scripts/bench near-duplicates`."""
+"""Bits that hashes of near-duplicates differ in at most; see `scripts/bench split --distances`."""
 
 FURTHEST: Final = 12
 """The most bits that may be asked for; beyond, images of different things look alike."""

@@ -36,9 +36,9 @@ def run(plan: SplitPlan, *, storage: Storage) -> SplitReceipt:
             "--out, and --earlier for this one to be kept"
         )
     parts = settings.shares.parts()
+    _write_receipt(storage, settings.receipt, {"digest": plan.digest, "finished": False})
     for part in set(range(len(PARTS))).difference(parts):
         storage.delete(settings.uri(part))  # an unfinished run's
-    _write_receipt(storage, settings.receipt, {"digest": plan.digest, "finished": False})
     with snapshot(storage, settings.manifest) as (file, content), ExitStack() as files:
         if content != plan.manifest_sha256:
             raise DataError("has changed since it was planned", uri=settings.manifest)
