@@ -63,8 +63,13 @@ def blocks(read: Callable[[int], bytes], *, uri: str = "manifest") -> Iterator[b
     Raises `DataError` for UTF-16. Of a line above `LONGEST_LINE` the beginning may be the last
     thing that is yielded, but always more than `LONGEST_LINE` bytes.
     """
-    piece = _head(read, _CHUNK, uri=uri).removeprefix(_BOM) or read(_CHUNK)
+    yield from whole_lines(read, _head(read, _CHUNK, uri=uri).removeprefix(_BOM))
+
+
+def whole_lines(read: Callable[[int], bytes], piece: bytes = b"") -> Iterator[bytes]:
+    """Yield `piece` and what `read` gives behind it as `blocks` does, marks left where they are."""
     rest = b""
+    piece = piece or read(_CHUNK)
     while piece:
         end = piece.rfind(b"\n") + 1
         if end:

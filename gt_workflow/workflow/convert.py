@@ -33,7 +33,8 @@ from gt_workflow.workflow.channels.packing import STEP, MissingImageError, Packe
 from gt_workflow.workflow.channels.passing import Passing
 from gt_workflow.workflow.channels.plan import ConvertPlan, ConvertReceipt, ConvertSettings
 from gt_workflow.workflow.channels.report import Event, Spool, write_report
-from gt_workflow.workflow.channels.samples import Blocks, Rules, Samples, snapshot
+from gt_workflow.workflow.channels.samples import Rules, Samples, snapshot
+from gt_workflow.workflow.channels.stretches import Blocks
 from gt_workflow.workflow.channels.survey import side_of
 from gt_workflow.workflow.channels.writers import Forms
 

@@ -15,6 +15,7 @@ from hypothesis import strategies as st
 
 from gt_workflow.adapters.engine import ProcessEngine
 from gt_workflow.adapters.memory import MemoryStorage
+from gt_workflow.adapters.storage import LocalFiles
 from gt_workflow.core import json_lines
 from gt_workflow.core.looks import alike_in
 from gt_workflow.core.manifest import is_variant, read, split_lines
@@ -56,6 +57,13 @@ def labelled(ref, *boxes, ids=(0, 1), attribute="bb", **further):
 
 def sent(value):
     return pickle.loads(pickle.dumps(value))  # noqa: S301 - written a moment before
+
+
+class Shared(MemoryStorage):
+    """Objects that other processes see as well, as far as `Pickling` has any."""
+
+    def __reduce__(self):
+        return Shared, (dict(self.objects),)
 
 
 class Pickling:
@@ -150,7 +158,7 @@ def test_counts_and_errors_are_those_of_a_reader_line_by_line(
     data, attribute, policy, classes, size
 ):
     chosen = settings(attribute=attribute, on_bad_line=policy, classes=classes, validation=0.4)
-    storage = MemoryStorage({MANIFEST: data})
+    storage = Shared({MANIFEST: data})
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(json_lines, "_CHUNK", size)
         expected = line_by_line(data, chosen)
@@ -316,9 +324,39 @@ def test_repeats_are_counted_beyond_what_is_held_in_memory(monkeypatch):
         assert counted.count() == 128
 
 
-def test_processes_count_as_one_does():
-    lines = ten()
-    alone = convert.plan(settings(), storage=stored(lines), progress=quiet)
+@pytest.fixture
+def kept(tmp_path):
+    path = tmp_path / "output.manifest"
+    path.write_bytes(stored(ten()).objects[MANIFEST])
+    return path
+
+
+def test_processes_count_as_one_does(kept):
+    chosen = settings(manifest=str(kept))
+    alone = convert.plan(chosen, storage=LocalFiles(), progress=quiet)
     with closing(ProcessEngine(2)) as engine:
-        found = convert.plan(settings(), storage=stored(lines), progress=quiet, engine=engine)
+        found = convert.plan(chosen, storage=LocalFiles(), progress=quiet, engine=engine)
     assert found == alone
+    assert found.survey.verdicts
+
+
+class Meddling(Pickling):
+    """An engine whose processes find another file than was hashed."""
+
+    def __init__(self, path, change):
+        self.path = path
+        self.change = change
+
+    def map(self, fn, items, *, batch=None):
+        for item in items:
+            self.path.write_bytes(self.change(self.path.read_bytes()))
+            yield from super().map(fn, [item], batch=batch)
+
+
+@pytest.mark.parametrize(
+    "change", [lambda data: data.replace(b"class 1", b"class 2"), lambda data: data[:-9]]
+)
+def test_a_manifest_that_changes_while_it_is_counted_is_refused(kept, change):
+    chosen = settings(manifest=str(kept))
+    with pytest.raises(DataError, match="has changed since it was first read"):
+        convert.plan(chosen, storage=LocalFiles(), progress=quiet, engine=Meddling(kept, change))

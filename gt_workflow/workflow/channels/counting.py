@@ -12,7 +12,7 @@ from bisect import bisect_left
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack
 from dataclasses import dataclass, field, replace
-from itertools import islice, pairwise
+from itertools import pairwise
 from typing import Final
 
 import msgspec
@@ -27,12 +27,12 @@ from gt_workflow.errors import DataError
 from gt_workflow.ports import Engine, Progress
 from gt_workflow.workflow.channels.labels import ClassTable, judge
 from gt_workflow.workflow.channels.repeats import PARTS, Repeats
+from gt_workflow.workflow.channels.stretches import Blocks, DistantStretch, Stretch
 from gt_workflow.workflow.channels.survey import Survey, side_of
 
 CLOSER: Final = 255
 """The verdict on a line that has to be looked at again; 0 is nothing, n side n - 1 as it stands."""
 
-_TOGETHER = 8  # blocks that travel together, and what was found in them
 _LOOK = f'"{LOOK}"'.encode()
 _ENDS = [bytes([part * 256 // PARTS]) for part in range(1, PARTS)]
 
@@ -73,18 +73,19 @@ class CountBlocks:
     uri: str
     patient: bool
 
-    def __call__(self, blocks: list[tuple[bool, bytes]]) -> Counted:
-        """Take blocks, and whether the label attribute is known in them already."""
-        found = self._count(*blocks[0])
-        for block in blocks[1:]:
-            if found.problem is not None:
-                break
-            found.join(self._count(*block))
+    def __call__(self, stretch: Stretch | DistantStretch) -> Counted:
+        """Count a stretch of a manifest."""
+        rules = self.rules
+        if not stretch.known:
+            rules = msgspec.structs.replace(rules, attribute=None)
+        found = Counted(Survey(), bytearray(), [])
+        for block in stretch.blocks():
+            if found.problem is None:
+                found.join(self._count(block, rules))
         found.keys = _parted(found.keys)
         return found
 
-    def _count(self, known: bool, block: bytes) -> Counted:
-        rules = self.rules if known else msgspec.structs.replace(self.rules, attribute=None)
+    def _count(self, block: bytes, rules: Rules) -> Counted:
         lines = lines_of(block)
         plain = sort_out(lines, rules)
         found = Counted(_survey_of(plain), plain.verdicts, plain.maps, plain.keys)
@@ -144,7 +145,7 @@ class Counting:
     """
 
     count: CountBlocks
-    blocks: Callable[[], Iterator[bytes]]
+    blocks: Blocks
     records: Callable[[], Iterator[Record]]
     alike: Callable[[], Alike]
     head: int
@@ -190,8 +191,7 @@ class Counting:
         classes = ClassTable(self.fixed_classes, uri=uri)
         with ExitStack() as temporary:
             repeats = Repeats(temporary)
-            items = _items(self.blocks(), self.head)
-            for block in self._mapped(count, _groups(items)):
+            for block in self._mapped(count, self.blocks.stretches(self.head)):
                 line = len(found.verdicts) + 1
                 for at, names in block.maps:
                     if block.problem is None or at < block.problem[0]:
@@ -208,31 +208,11 @@ class Counting:
         found.classes = classes.classes()
         return found, looks
 
-    def _mapped(
-        self, count: CountBlocks, items: Iterator[list[tuple[bool, bytes]]]
-    ) -> Iterator[Counted]:
-        # What looks alike would travel with every block.
+    def _mapped(self, count: CountBlocks, items: Iterator[Stretch]) -> Iterator[Counted]:
+        # What looks alike would travel with every stretch.
         if self.engine is None or count.rules.alike:
             return map(count, items)
         return (found.result() for found in self.engine.map(count, items, batch=1))
-
-
-def _groups(items: Iterator[tuple[bool, bytes]]) -> Iterator[list[tuple[bool, bytes]]]:
-    while some := list(islice(items, _TOGETHER)):
-        yield some
-
-
-def _items(blocks: Iterator[bytes], head: int) -> Iterator[tuple[bool, bytes]]:
-    """Yield blocks, cut where the label attribute begins to be known."""
-    for block in blocks:
-        if head <= 0:
-            yield True, block
-            continue
-        lines = lines_of(block)
-        for known, some in ((False, lines[:head]), (True, lines[head:])):
-            if some:
-                yield known, b"\n".join(some) + b"\n"
-        head -= len(lines)
 
 
 def _survey_of(plain: Sorted) -> Survey:

@@ -18,7 +18,6 @@ from typing import BinaryIO, Literal, cast
 
 import msgspec
 
-from gt_workflow.core.json_lines import blocks
 from gt_workflow.core.manifest import Record
 from gt_workflow.core.split import SIDES, Side
 from gt_workflow.errors import DataError
@@ -45,38 +44,6 @@ def snapshot(storage: Storage, uri: str) -> Iterator[tuple[BinaryIO, str]]:
                 copy.write(chunk)
         copy.seek(0)
         yield cast("BinaryIO", copy), digest.hexdigest()
-
-
-class Blocks:
-    """A manifest's blocks (`core.json_lines.blocks`), read anew at each call, and their SHA-256.
-
-    A call ends with DataError if the bytes are others than at the first one, or than `sha256` says.
-    """
-
-    def __init__(self, storage: Storage, uri: str, *, sha256: str = "") -> None:
-        """Read nothing yet; `sha256` is that of the manifest that was planned."""
-        self._storage = storage
-        self._uri = uri
-        self._planned = bool(sha256)
-        self.sha256 = sha256
-
-    def __call__(self) -> Iterator[bytes]:
-        """Yield the blocks."""
-        digest = hashlib.sha256()
-
-        with self._storage.open(self._uri) as file:
-
-            def read(size: int) -> bytes:
-                data = file.read(size)
-                digest.update(data)
-                return data
-
-            yield from blocks(read, uri=self._uri)
-        found = digest.hexdigest()
-        if self.sha256 not in ("", found):
-            since = "the conversion was planned" if self._planned else "it was first read"
-            raise DataError(f"has changed since {since}", uri=self._uri)
-        self.sha256 = found
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,0 +1,150 @@
+"""A manifest cut into stretches of whole lines, which other processes read for themselves.
+
+To send the bytes would cost as much as counting what is in them. What a process reads must be what
+was hashed here, which a checksum tells.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import zlib
+from collections.abc import Callable, Iterator
+from typing import Final
+
+from gt_workflow.core.json_lines import blocks, whole_lines
+from gt_workflow.errors import DataError
+from gt_workflow.ports import Storage
+
+_BLOCKS: Final = 16  # in a stretch: 2 MiB, a hundredth of a second's work
+_BOM: Final = b"\xef\xbb\xbf"
+
+
+class Blocks:
+    """A manifest's blocks (`core.json_lines.blocks`), read anew at each call, and their SHA-256.
+
+    A call ends with DataError if the bytes are others than at the first one, or than `sha256` says.
+    """
+
+    def __init__(self, storage: Storage, uri: str, *, sha256: str = "") -> None:
+        """Read nothing yet; `sha256` is that of the manifest that was planned."""
+        self.storage = storage
+        self.uri = uri
+        self._planned = bool(sha256)
+        self.sha256 = sha256
+        self._marks = 0
+
+    def __call__(self) -> Iterator[bytes]:
+        """Yield the blocks."""
+        digest = hashlib.sha256()
+        beginning = b""
+
+        with self.storage.open(self.uri) as file:
+
+            def read(size: int) -> bytes:
+                nonlocal beginning
+                data = file.read(size)
+                digest.update(data)
+                if len(beginning) < 2 * len(_BOM):
+                    beginning += data[: 2 * len(_BOM)]
+                    rest = beginning.removeprefix(_BOM).removeprefix(_BOM)
+                    self._marks = len(beginning) - len(rest)
+                return data
+
+            yield from blocks(read, uri=self.uri)
+        found = digest.hexdigest()
+        if self.sha256 not in ("", found):
+            raise _changed(self.uri, "the conversion was planned" if self._planned else "")
+        self.sha256 = found
+
+    def stretches(self, head: int) -> Iterator[Stretch]:
+        """Yield the blocks in stretches; the label attribute is not known in the first lines."""
+        waiting: list[bytes] = []
+        known = head <= 0
+        start = -1
+        for now, block in _halved(self(), head):
+            if waiting and (now != known or len(waiting) == _BLOCKS):
+                yield Stretch(self.storage, self.uri, start, waiting, known=known)
+                start += sum(map(len, waiting))
+                waiting = []
+            if start < 0:
+                start = self._marks
+            known = now
+            waiting.append(block)
+        if waiting:
+            yield Stretch(self.storage, self.uri, start, waiting, known=known)
+
+
+def _halved(found: Iterator[bytes], head: int) -> Iterator[tuple[bool, bytes]]:
+    """Tell of blocks whether they come behind the first lines; cut the one in which these end."""
+    for block in found:
+        at = 0
+        while head > 0 and at < len(block):
+            at = block.find(b"\n", at) + 1 or len(block)
+            head -= 1
+        if at:
+            yield False, block[:at]
+        if at < len(block):
+            yield True, block[at:]
+
+
+class Stretch:
+    """Some blocks; `known` tells that the label attribute is known in them."""
+
+    def __init__(
+        self, storage: Storage, uri: str, start: int, found: list[bytes], *, known: bool
+    ) -> None:
+        """Take the blocks, of which the first begins `start` bytes into the file."""
+        self._storage = storage
+        self._uri = uri
+        self._start = start
+        self._blocks = found
+        self.known = known
+
+    def blocks(self) -> Iterator[bytes]:
+        """Yield the blocks."""
+        return iter(self._blocks)
+
+    def __reduce__(self) -> tuple[Callable[..., DistantStretch], tuple[object, ...]]:
+        """Travel without the blocks."""
+        checksum = 0
+        for block in self._blocks:
+            checksum = zlib.crc32(block, checksum)
+        length = sum(map(len, self._blocks))
+        place = (self._storage, self._uri, self._start, length, checksum, self.known)
+        return DistantStretch, place
+
+
+class DistantStretch:
+    """A stretch in another process, which reads it from the storage."""
+
+    def __init__(  # noqa: PLR0917 - as `Stretch.__reduce__` sends them
+        self, storage: Storage, uri: str, start: int, length: int, checksum: int, known: bool
+    ) -> None:
+        """Take its place and the CRC-32 of its bytes."""
+        self._storage = storage
+        self._uri = uri
+        self._start = start
+        self._length = length
+        self._checksum = checksum
+        self.known = known
+
+    def blocks(self) -> Iterator[bytes]:
+        """Yield the blocks; ends with DataError if they are not what was sent here."""
+        left, checksum = self._length, 0
+        with self._storage.open(self._uri) as file:
+            file.seek(self._start)
+
+            def read(size: int) -> bytes:
+                nonlocal left, checksum
+                data = file.read(min(size, left))
+                left -= len(data)
+                checksum = zlib.crc32(data, checksum)
+                return data
+
+            yield from whole_lines(read)
+        if left or checksum != self._checksum:
+            raise _changed(self._uri, "")
+
+
+def _changed(uri: str, since: str) -> DataError:
+    return DataError(f"has changed since {since or 'it was first read'}", uri=uri)
