@@ -21,6 +21,8 @@ from gt_workflow.core import gold, limits
 from gt_workflow.core.cost import Cost, dollars, estimate, parse_tiers
 from gt_workflow.core.manifest import split_lines
 from gt_workflow.core.markup import Html
+from gt_workflow.core.near_duplicates import Looks
+from gt_workflow.core.split import digest
 from gt_workflow.errors import AlreadyExistsError, NotFoundError, StorageError, UsageError
 from gt_workflow.ports import Engine, Folders, GroundTruth, Images, Progress, Storage
 from gt_workflow.workflow import ingest, specify, templates
@@ -145,7 +147,7 @@ def plan(
         record_uri=f"{job}launch.json",
         channels_uri=settings.channels.out or f"{place.base}channels/{name}",
         cost=_cost(settings, len(seen.photographs)),
-        warnings=(*(problem.message for problem in doubts), *_too_few(seen)),
+        warnings=(*(problem.message for problem in doubts), *_too_few(seen, settings)),
         gold=questions,
     )
 
@@ -268,12 +270,22 @@ class _Tried(Exception):  # noqa: N818 - no error: it takes back what was tried
     """Ends a write so that nothing of it appears."""
 
 
-def _too_few(seen: ingest.IngestPlan) -> Iterator[str]:
+def _too_few(seen: ingest.IngestPlan, settings: Settings) -> Iterator[str]:
     """Say before anybody labels that no channels can come of it: they are split by origin."""
-    if len({photograph.origin for photograph in seen.photographs}) < 2:
+    origins = {photograph.origin for photograph in seen.photographs}
+    looks = Looks()
+    for entry in seen.photographs:
+        if entry.perceptual_hash:
+            looks.add(digest(entry.origin), int(entry.perceptual_hash, 16))
+    if len(origins) < 2:
         yield (
             "all photographs are of one origin; they can be labelled, but training channels need "
             "two at least: one to train and one to validate"
+        )
+    elif looks.alike(distance=settings.channels.distance).largest() == len(origins):
+        yield (
+            "all photographs look alike, so that none can be kept for validation; they can be "
+            "labelled, but training channels need --set channels.distance=-1 to tell them apart"
         )
 
 

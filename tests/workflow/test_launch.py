@@ -133,3 +133,16 @@ def test_photographs_too_few_for_channels_are_told_before_anybody_labels(tmp_pat
         for warning in planned(tmp_path / "two", MemoryStorage(), 2).warnings
         if "origin" in warning
     ]
+
+
+def test_photographs_that_all_look_alike_are_told_before_anybody_labels(tmp_path, shared):
+    """As of one camera that never moves."""
+    (tmp_path / "p").mkdir()
+    with Image.open(shared / "data" / "raccoons" / "images" / "raccoon-5.jpg") as picture:
+        for quality in (60, 70, 80):
+            picture.convert("RGB").save(tmp_path / "p" / f"{quality}.jpg", quality=quality)
+    plan = planned(tmp_path / "p", MemoryStorage(), 0)
+    assert "look alike" in plan.warnings[-1]
+    told_apart = planned(tmp_path / "p", MemoryStorage(), 0, **{"channels.distance": -1})
+    assert told_apart.warnings == plan.warnings[:-1]
+    assert told_apart.name == plan.name, "the job is the same"
