@@ -127,7 +127,7 @@ def sort_out(  # noqa: C901, PLR0912, PLR0915 - one loop; a call costs a line as
     sha256, salt, limit = hashlib.sha256, f"{rules.salt}\0", boundary(rules.validation)
     moved, alike, verdicts, add_key = rules.moved, rules.alike, found.verdicts, found.keys.append
     maps: dict[bytes, _Map] = {}
-    people = local = 0
+    machine = local = 0
     most = [0 for _ in SIDES]
     for at, raw in enumerate(lines):
         try:
@@ -170,7 +170,7 @@ def sort_out(  # noqa: C901, PLR0912, PLR0915 - one loop; a call costs a line as
             origin = source_ref
         else:
             digest = sha256((salt + origin).encode()).digest()
-        if origin in moved:
+        if moved and origin in moved:
             side = SIDES.index(moved[origin])
         elif alike and (unit := alike.unit(int.from_bytes(digest[:8], "big"))) is not None:
             side = int(share_of(unit) < rules.validation)
@@ -182,8 +182,10 @@ def sort_out(  # noqa: C901, PLR0912, PLR0915 - one loop; a call costs a line as
             used.first = at
         if count > most[side]:  # noqa: PLR1730 - half of what max() takes
             most[side] = count
-        people += metadata.human_annotated in _PEOPLE
-        local += source_ref[:5] != "s3://"
+        if metadata.human_annotated not in _PEOPLE:
+            machine += 1
+        if source_ref[:5] != "s3://":
+            local += 1
         if variant:
             found.tallies[side].variants += 1
     for side, tally in enumerate(found.tallies):
@@ -191,7 +193,7 @@ def sort_out(  # noqa: C901, PLR0912, PLR0915 - one loop; a call costs a line as
         for used in maps.values():
             for class_id, count in Counter(used.boxes[side]).items():
                 tally.boxes[used.names[class_id]] += count
-    found.people, found.local = people, local
+    found.people, found.local = len(found.keys) - machine, local
     found.maps = sorted(
         ((used.first, used.names) for used in maps.values() if used.first >= 0), key=_first
     )

@@ -38,7 +38,8 @@ from gt_workflow.workflow.specify import Place
 # Requests to S3 cost processor time, files next to none: shards of files would be packed more
 # slowly by processes that have to send them back. A few of S3 are done before a pool would start.
 _SHARDS_ALONE = 4
-_BLOCKS_ALONE = 16
+# Sixteen MiB of a manifest are counted before processes would have begun.
+_BLOCKS_ALONE = 8
 
 if TYPE_CHECKING:
     from gt_workflow.adapters.aws import GroundTruth
