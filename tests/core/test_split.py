@@ -5,7 +5,8 @@ from __future__ import annotations
 from hypothesis import given
 from hypothesis import strategies as st
 
-from gt_workflow.core.split import exceptions, fraction, side, split
+from gt_workflow.core.near_duplicates import Looks
+from gt_workflow.core.split import digest, exceptions, fraction, side, split
 
 origins = st.sets(st.text(max_size=8), max_size=12)
 shares = st.floats(0.01, 0.99)
@@ -80,3 +81,20 @@ def test_another_salt_is_another_split():
 
 def test_a_name_that_is_no_unicode_is_hashed_all_the_same():
     assert 0 <= fraction("\udcff") < 1
+
+
+@given(count=st.integers(2, 10), together=st.integers(2, 10), validation=shares, salt=salts)
+def test_what_looks_alike_is_on_one_side_even_where_the_rule_for_small_sets_moves_it(
+    count, together, validation, salt
+):
+    names = [f"p{number}" for number in range(count)]
+    looks = Looks()
+    for name in names[:together]:
+        looks.add(digest(name, salt=salt), 0b1011)
+    alike = looks.alike(distance=0)
+    sides = split(names, validation=validation, salt=salt, alike=alike)
+    assert len({sides[name] for name in names[:together]}) == 1
+    if together < count:
+        assert set(sides.values()) == {"train", "validation"}
+    moved = exceptions(names, validation=validation, salt=salt, alike=alike)
+    assert not moved or set(moved) <= set(names[:together]) or len(moved) == 1
