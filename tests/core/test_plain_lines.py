@@ -207,8 +207,9 @@ def test_blocks_hold_the_lines_of_the_file(pieces, mark, size):
             list(blocks(file.read))
         return
     found = [one for block in blocks(lambda _: file.read(size)) for one in lines_of(block)]
-    if expected:
-        expected[0] = expected[0].removeprefix(b"\xef\xbb\xbf")
+    # A second mark is the first line's; who reads it takes that one off.
+    for lines in (found, expected):
+        lines[:1] = [one.removeprefix(b"\xef\xbb\xbf") for one in lines[:1]]
     assert [one for one in found if one] == [one for one in expected if one]
     assert found == expected or not (found and found[0])
 
