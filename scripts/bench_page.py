@@ -136,7 +136,7 @@ def _submit(page: Any) -> float:
     mouse.move(place["x"] + 130, place["y"] + 110)
     mouse.up()
     # A person looks at an image for longer than the next one takes to come.
-    _photograph(page, "iframe:not(.current)").evaluate(_TELL)
+    _photograph(page, "iframe:not(.current, .over)").evaluate(_TELL)
     page.evaluate(_WATCH)
     page.keyboard.press("Enter")
     return float(page.evaluate("() => globalThis.took")) / 1000

@@ -18,7 +18,7 @@ THEIRS = answer(box("cat", 10, 20, 100, 50), width=WIDTH, height=HEIGHT)
 def behind(seat) -> str:
     """Wait for the next task, with its image; return its address."""
     address = seat.fetched_ahead()
-    image = seat.page.frame_locator("iframe:not(.current)").locator(".photograph")
+    image = seat.page.frame_locator("iframe:not(.current, .over)").locator(".photograph")
     assert image.evaluate("(image) => image.decode().then(() => true)")
     return str(address)
 

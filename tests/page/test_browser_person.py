@@ -9,7 +9,7 @@ from __future__ import annotations
 import json
 import math
 import shutil
-from dataclasses import dataclass, replace
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -245,15 +245,17 @@ class Keys:
         self.seat.press("ArrowDown", "Enter")
 
 
-def kept(seat: Seat, number: int) -> list[Box]:
-    """Wait until the draft of the image in hand has so many boxes; return them."""
+def kept(seat: Seat, number: int, last: Box | None = None) -> list[Box]:
+    """Wait until the draft of the image in hand has so many boxes, with this last; return them."""
     told = seat.page.wait_for_function(
-        """(number) => {
+        """([number, last]) => {
           const id = document.querySelector("iframe.current").src.match(/frame\\/(\\w+)/)[1];
           const found = JSON.parse(localStorage.getItem(`draft:${id}`))?.draft?.[0].boxes;
-          return found?.length === number && JSON.stringify(found);
+          if (found?.length !== number) return false;
+          const stands = ([side, value]) => found[number - 1][side] === value;
+          return Object.entries(last ?? {}).every(stands) && JSON.stringify(found);
         }""",
-        arg=number,
+        arg=[number, None if last is None else asdict(last)],
     )
     sides = ("left", "top", "width", "height")
     return [Box(*(one[side] for side in sides)) for one in json.loads(told.json_value())]
@@ -342,7 +344,7 @@ def label(hand: Mouse | Keys, service: Workshop, photographs: list[Photograph]) 
             continue
         hand.draw(photograph, place)
         if place == RELOADED:
-            drawn_so_far = kept(seat, len(photograph.boxes))
+            drawn_so_far = kept(seat, len(photograph.boxes), photograph.boxes[-1])
             seat.page.reload()
             seat.ready()
             assert seat.frame.locator(".box").count() >= len(drawn_so_far)

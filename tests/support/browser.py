@@ -128,7 +128,7 @@ class Seat:
 
     def fetched_ahead(self) -> str:
         """Wait for the next task behind the one at hand; return its address."""
-        behind = self.page.locator("iframe:not(.current)")
+        behind = self.page.locator("iframe:not(.current, .over)")
         behind.wait_for(state="attached")
         return str(behind.get_attribute("src"))
 

@@ -3,6 +3,8 @@
 
 import { h } from "./dom.js";
 
+const LINGERS = 1000; // ms
+
 export class Frame {
   /** Resolves when the elements in the frame are there to be spoken to. */
   ready;
@@ -61,6 +63,12 @@ export class Frame {
 
   close() {
     removeEventListener("message", this.#message);
-    this.element.remove();
+    const { element } = this;
+    element.classList.remove("current");
+    element.classList.add("over");
+    element.inert = true;
+    // A key on its way to a frame that is gone is never answered: who typed for the worker (a
+    // screen reader's driver, a test) would wait for ever.
+    setTimeout(() => element.remove(), LINGERS);
   }
 }
