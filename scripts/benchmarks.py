@@ -27,7 +27,7 @@ from bench_frame import ROOT, PeerMissingError, Row, RunFailedError, missing, pr
 HERE = Path(__file__).parent
 RESULTS = ROOT / "bench" / "results.json"
 MARKS = re.compile(r"(<!-- speed -->\n).*?(<!-- /speed -->)", re.DOTALL)
-ORDER = ("augment", "manifest", "recordio", "pack", "s3", "help", "service", "page")
+ORDER = ("augment", "manifest", "recordio", "pack", "s3", "split", "help", "service", "page")
 
 
 def main(words: Sequence[str], *, home: Path = HERE, results: Path = RESULTS) -> int:
