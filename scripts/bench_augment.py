@@ -90,7 +90,8 @@ def _quality(folder: Path) -> list[Row]:
     return [
         row("turned", "dB of the ideal", bar=1.0),
         row("moved", "dB of the ideal", bar=1.0),
-        row("kB", "kB", bar=1.0, at_most=True),
+        # As big within a hundredth: who is nearer to the ideal keeps more of its noise.
+        row("kB", "kB", bar=1.01, at_most=True),
     ]
 
 

@@ -6,7 +6,7 @@ import io
 import os
 import stat
 from collections.abc import Iterable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from datetime import UTC, datetime
 from itertools import chain, groupby
 from pathlib import Path
@@ -268,7 +268,7 @@ def _target(uri: str) -> Path:
 
 def _move(path: Path, target: Path) -> None:
     """Put a finished file in its place, with the rights of the one that was there."""
-    if target.exists():
+    with suppress(FileNotFoundError):
         path.chmod(stat.S_IMODE(target.stat().st_mode))
     path.replace(target)
     sync_folder(target.parent)

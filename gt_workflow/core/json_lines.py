@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from typing import Any, BinaryIO, TypeAlias
 
 import msgspec
@@ -17,6 +17,9 @@ from gt_workflow.errors import DataError
 
 LONGEST_LINE = 16 * 1024 * 1024
 """Bytes; ten labeling jobs in a row stay far below. A longer line is no manifest but an image."""
+
+Span: TypeAlias = tuple[str, bytes, bytes]
+"""A member's key, its bytes, and those of them before its value."""
 
 _CHUNK = 128 * 1024  # stays in the processor's cache; a MiB takes twice as long to read
 _BOM = b"\xef\xbb\xbf"
@@ -136,17 +139,30 @@ def with_members(raw: bytes, changes: Mapping[str, Any], *, drop: Iterable[str] 
         end = raw.rindex(b"}")
         comma = b"," if present else b""
         return raw[:end] + comma + b",".join(pieces) + raw[end:]
-    spans = list(_spans(raw.decode()))
+    return with_spans(spans_of(raw), changes, drop=dropped)
+
+
+def spans_of(raw: bytes) -> list[Span]:
+    """Take a line apart, for `with_spans` to put it together more than once."""
+    return [
+        (key, text.encode(), text[:value].encode()) for key, text, value in _spans(raw.decode())
+    ]
+
+
+def with_spans(
+    spans: Iterable[Span], changes: Mapping[str, Any], *, drop: Collection[str] = ()
+) -> bytes:
+    """Return what `with_members` does of the line with these members."""
     left = dict(changes)
     kept: list[bytes] = []
-    for key, text, start in spans:
-        if key in dropped:
+    for key, member, head in spans:
+        if key in drop:
             continue
         if key in changes:
             if key in left:
-                kept.append((text[:start]).encode() + encode(left.pop(key)))
+                kept.append(head + encode(left.pop(key)))
             continue
-        kept.append(text.encode())
+        kept.append(member)
     kept.extend(encode(key) + b":" + encode(value) for key, value in left.items())
     return b"{" + b",".join(kept) + b"}"
 

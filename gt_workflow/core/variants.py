@@ -38,6 +38,7 @@ _RANGES: Final = {
 DRAWN: Final = tuple(_RANGES)
 """The variants whose parameter is drawn."""
 
+_UNIT: Final = ((0.0, 1.0), (1.0, 0.0))  # the sizes of a whole axis's parts
 _GRID: Final = 16  # a crop that begins on a JPEG's blocks keeps its chroma samples as they are
 _NAME: Final = re.compile(rf"({'|'.join(DRAWN)})(?:-([2-9]|[1-9][0-9]+))?")
 _ANGLE: Final = re.compile(r"rotate-([0-9]+(?:\.[0-9]+)?)")
@@ -73,8 +74,8 @@ class Geometry:
     def rigid(self) -> bool:
         """Whether pixels only change places: flips, right angles, crops, and nothing at all."""
         return (
-            {abs(self.a), abs(self.b)} == {0.0, 1.0}
-            and {abs(self.d), abs(self.e)} == {0.0, 1.0}
+            (abs(self.a), abs(self.b)) in _UNIT
+            and (abs(self.d), abs(self.e)) in _UNIT
             and self.c == int(self.c)
             and self.f == int(self.f)
         )

@@ -14,7 +14,7 @@ from typing import Any
 
 import msgspec
 
-from gt_workflow.core.json_lines import members, with_members
+from gt_workflow.core.json_lines import members, spans_of, with_members, with_spans
 from gt_workflow.core.label_schema import LOOK, SUFFIX, VARIANT, box_attributes
 from gt_workflow.core.manifest import Record
 from gt_workflow.core.records import Label
@@ -50,7 +50,8 @@ class Labelled:
         self._metadata: dict[str, Any] = msgspec.json.decode(table[metadata_key])
         others = {name for names in box_attributes(table) for name in names} - {attribute}
         stale = [member for name in sorted(others) for member in (name, name + SUFFIX)]
-        self._raw = with_members(record.raw, {attribute: 0, metadata_key: 0}, drop=[*stale, LOOK])
+        bare = with_members(record.raw, {attribute: 0, metadata_key: 0}, drop=[*stale, LOOK])
+        self._spans = spans_of(bare)
 
     def line(
         self, variant: Variant, geometry: Geometry, *, uri: str
@@ -80,7 +81,7 @@ class Labelled:
             VARIANT: provenance(variant, source_ref=self._record.source_ref),
         }
         counts = Counter({"boxes": len(kept), "boxes_left_out": lost})
-        return with_members(self._raw, changes), counts
+        return with_spans(self._spans, changes), counts
 
     def _kept(self, geometry: Geometry) -> dict[int, dict[str, Any]]:
         """Return the annotations that are kept, by their place among the photograph's."""
