@@ -41,10 +41,19 @@ class WorkerDiedError(GtWorkflowError):
 class ProcessEngine:
     """Applies functions in worker processes; `fn`, items and values must be picklable."""
 
-    def __init__(self, processes: int, *, batch: int = 8, ahead: int = 2, deaths: int = 20) -> None:
+    def __init__(
+        self,
+        processes: int,
+        *,
+        batch: int = 8,
+        ahead: int = 2,
+        deaths: int = 20,
+        along: bool = False,
+    ) -> None:
         """Use so many processes; up to `ahead` batches of `batch` items each wait per process.
 
-        After more than `deaths` processes in a row that died on their item, `map` gives up.
+        After more than `deaths` processes in a row that died on their item, `map` gives up. With
+        `along` this process works, too, where it would wait: for work that none can die of.
         """
         self._processes = processes
         self._batch = batch
@@ -52,6 +61,7 @@ class ProcessEngine:
         self._pool: ProcessPoolExecutor | None = None
         self._deaths = 0
         self._max_deaths = deaths
+        self._along = along
 
     def map(
         self, fn: Callable[[T], R], items: Iterable[T], *, batch: int | None = None
@@ -59,28 +69,38 @@ class ProcessEngine:
         """Yield one outcome per item, in order; see `ports.Engine`."""
         code = pickle.dumps(fn)
         source = iter(items)
-        window: deque[_Batch[T]] = deque()
-        stopped: BaseException | None = None
+        window: deque[_Batch[T] | list[Outcome[T, R]]] = deque()
+        taking = _Taking(source, batch or self._batch)
+        under_way = 0  # batches in the window that were sent
         try:
             while True:
-                while stopped is None and len(window) < self._window:
-                    taken: list[T] = []
-                    try:
-                        taken.extend(islice(source, batch or self._batch))
-                        if not taken:
-                            stopped = StopIteration()
-                    except Exception as error:  # noqa: BLE001 - raised below, behind what came before
-                        stopped = error
-                    if taken:
-                        window.append(self._send(code, taken))
+                while under_way < self._window and (taken := taking.next()):
+                    window.append(self._send(code, taken))
+                    under_way += 1
                 if not window:
                     break
-                yield from self._outcomes(code, window.popleft())
+                head = window[0]
+                if (
+                    self._along
+                    and isinstance(head, _Batch)
+                    and not head.future.done()
+                    and len(window) < 2 * self._window
+                    and (taken := taking.next())
+                ):
+                    window.append([_outcome(fn, item) for item in taken])
+                    continue
+                window.popleft()
+                if isinstance(head, _Batch):
+                    under_way -= 1
+                    yield from self._outcomes(code, head)
+                else:
+                    yield from head
         finally:
             for waiting in window:
-                waiting.future.cancel()
-        if stopped is not None and not isinstance(stopped, StopIteration):
-            raise stopped
+                if isinstance(waiting, _Batch):
+                    waiting.future.cancel()
+        if taking.error is not None:
+            raise taking.error
 
     def close(self) -> None:
         """Cancel what has not begun, wait for what has, release the processes; idempotent."""
@@ -161,10 +181,7 @@ class GradualEngine:
         """Yield one outcome per item, in order."""
         source = iter(items)
         for item in source if self._processes is None else islice(source, self._alone):
-            try:
-                yield Outcome(item=item, value=fn(item))
-            except Exception as error:  # noqa: BLE001 - the caller decides, per item
-                yield Outcome(item=item, error=error)
+            yield _outcome(fn, item)
         if self._processes is not None and (more := next(source, None)) is not None:
             yield from self._processes.map(fn, chain((more,), source), batch=batch)
 
@@ -172,6 +189,35 @@ class GradualEngine:
         """Release the processes."""
         if self._processes is not None:
             self._processes.close()
+
+
+def _outcome(fn: Callable[[T], R], item: T) -> Outcome[T, R]:
+    """Work on an item in this process."""
+    try:
+        return Outcome(item=item, value=fn(item))
+    except Exception as error:  # noqa: BLE001 - the caller decides, per item
+        return Outcome(item=item, error=error)
+
+
+class _Taking(Generic[T]):
+    """Takes batches from a source; what it raises is kept until what came before is done."""
+
+    def __init__(self, source: Iterator[T], size: int) -> None:
+        self._source: Iterator[T] | None = source
+        self._size = size
+        self.error: Exception | None = None
+
+    def next(self) -> list[T]:
+        """Return the next batch; an empty one at the end."""
+        taken: list[T] = []
+        if self._source is not None:
+            try:
+                taken.extend(islice(self._source, self._size))
+            except Exception as error:  # noqa: BLE001 - raised by the caller, in its turn
+                self.error = error
+            if self.error is not None or not taken:
+                self._source = None
+        return taken
 
 
 @dataclass(frozen=True, slots=True)

@@ -50,10 +50,14 @@ def convert(
         settings, manifest, out=out, attribute=attribute, on_bad_line=on_bad_line
     )
     writes = out.startswith("s3://") and not dry_run
-    with show.Narrator() as narrator, wiring.local(settings, writes=writes) as wired:
+    with (
+        show.Narrator() as narrator,
+        wiring.local(settings, writes=writes) as wired,
+        stage.Ahead(chosen, wired.storage, wanted=not dry_run and growing is None) as ahead,
+    ):
         # What is wrong with the labels is told before any image is made, by their own lines.
         planned = stage.plan(
-            chosen, storage=wired.storage, progress=narrator, engine=wired.counting
+            chosen, storage=wired.storage, progress=narrator, engine=wired.counting, ahead=ahead
         )
         if dry_run:
             told = planned.to_dict()
@@ -70,7 +74,11 @@ def convert(
             )
         try:
             receipt = stage.run(
-                planned, storage=wired.storage, progress=narrator, engine=wired.packing
+                planned,
+                storage=wired.storage,
+                progress=narrator,
+                engine=wired.packing,
+                ahead=ahead,
             )
         except stage.MissingImageError as error:
             raise _with_place(error, wired) from None

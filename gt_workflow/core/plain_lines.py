@@ -13,7 +13,7 @@ import math
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from functools import lru_cache
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Final, Literal
 
 import msgspec
 from msgspec import UNSET, Meta, Raw, Struct, UnsetType, field
@@ -24,8 +24,12 @@ from gt_workflow.core.near_duplicates import Alike
 from gt_workflow.core.split import NONE_ALIKE, SIDES, Side, boundary, share_of
 
 _MAPS = 4096  # spellings of class maps that are remembered; a job has few, a hostile file many
+PARTS: Final = 64
+"""Keys are parted by their first byte, so that those of a part can be compared by themselves."""
+
 _TEXTS = 19  # on a line without boxes, keys included, but for those of the class map
 _KEY = slice(6, 14)  # of an address's digest: eight bytes on which the side does not hang
+_PART = 6  # the first of them
 _CLOSE = 125  # }
 _PEOPLE = frozenset({"yes", "true"})
 
@@ -87,7 +91,9 @@ class Sorted(Struct):
 
     `verdicts` has a byte for every line: the number of its side plus 1, or 0 if it is not plain.
     `maps` are the class maps, each with the place of the line on which it was first, in order.
-    `keys` are `key_of` every plain line's image. `local` counts images that are not in S3.
+    `keys` are `key_of` every plain line's image, those of part n those whose first byte times
+    `PARTS` over 256 is n. `local` counts images that are not in S3. `looks` tells that a line says
+    what its image looks like.
     """
 
     verdicts: bytearray
@@ -95,7 +101,8 @@ class Sorted(Struct):
     people: int = 0
     local: int = 0
     maps: list[tuple[int, Mapping[int, str]]] = field(default_factory=list)
-    keys: list[bytes] = field(default_factory=list)
+    keys: list[bytearray] = field(default_factory=lambda: [bytearray() for _ in range(PARTS)])
+    looks: bool = False
 
 
 class _Map:
@@ -111,9 +118,10 @@ class _Map:
         self.first = -1
 
 
-def key_of(source_ref: str, *, salt: str) -> bytes:
-    """Return eight bytes by which an address that comes twice is found."""
-    return _digest(salt, source_ref)[_KEY]
+def add_key(keys: Sequence[bytearray], source_ref: str, *, salt: str) -> None:
+    """Add the eight bytes by which an address that comes twice is found to their part."""
+    digest = _digest(salt, source_ref)
+    keys[digest[_PART] * PARTS >> 8].extend(digest[_KEY])
 
 
 def sort_out(  # noqa: C901, PLR0912, PLR0915 - one loop; a call costs a line as much as a decision
@@ -125,7 +133,8 @@ def sort_out(  # noqa: C901, PLR0912, PLR0915 - one loop; a call costs a line as
         return found
     decode = _decoder(rules.attribute, math.ceil(rules.min_side))
     sha256, salt, limit = hashlib.sha256, f"{rules.salt}\0", boundary(rules.validation)
-    moved, alike, verdicts, add_key = rules.moved, rules.alike, found.verdicts, found.keys.append
+    moved, verdicts, keys = rules.moved, found.verdicts, found.keys
+    alike = rules.alike or None  # to ask it costs a call
     maps: dict[bytes, _Map] = {}
     machine = local = 0
     most = [0 for _ in SIDES]
@@ -157,6 +166,8 @@ def sort_out(  # noqa: C901, PLR0912, PLR0915 - one loop; a call costs a line as
         ):
             continue
         variant = False
+        if line.look is not UNSET:
+            found.looks = True
         texts = used.texts + 6 * count
         if raw.count(b'"') != 2 * texts:
             further = _further(raw, line, texts, rules)
@@ -165,14 +176,17 @@ def sort_out(  # noqa: C901, PLR0912, PLR0915 - one loop; a call costs a line as
             variant = further
         source_ref, origin = line.source_ref, line.origin
         digest = sha256((salt + source_ref).encode()).digest()
-        add_key(digest[_KEY])
+        keys[digest[_PART] * PARTS >> 8] += digest[_KEY]
         if origin is UNSET:
             origin = source_ref
         else:
             digest = sha256((salt + origin).encode()).digest()
         if moved and origin in moved:
             side = SIDES.index(moved[origin])
-        elif alike and (unit := alike.unit(int.from_bytes(digest[:8], "big"))) is not None:
+        elif (
+            alike is not None
+            and (unit := alike.unit(int.from_bytes(digest[:8], "big"))) is not None
+        ):
             side = int(share_of(unit) < rules.validation)
         else:
             side = int(digest < limit)
@@ -193,7 +207,7 @@ def sort_out(  # noqa: C901, PLR0912, PLR0915 - one loop; a call costs a line as
         for used in maps.values():
             for class_id, count in Counter(used.boxes[side]).items():
                 tally.boxes[used.names[class_id]] += count
-    found.people, found.local = len(found.keys) - machine, local
+    found.people, found.local = len(lines) - verdicts.count(0) - machine, local
     found.maps = sorted(
         ((used.first, used.names) for used in maps.values() if used.first >= 0), key=_first
     )

@@ -9,7 +9,7 @@ The same manifest and settings give the same bytes, and a form that already stan
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping
 from contextlib import ExitStack
 from dataclasses import replace
 from functools import partial
@@ -26,19 +26,20 @@ from gt_workflow.core.split import NONE_ALIKE, SIDES
 from gt_workflow.errors import DataError
 from gt_workflow.ports import Engine, Progress, Storage
 from gt_workflow.workflow.channels import receipts
+from gt_workflow.workflow.channels.ahead import Ahead
 from gt_workflow.workflow.channels.counting import CountBlocks, Counting
 from gt_workflow.workflow.channels.journal import Journal
 from gt_workflow.workflow.channels.outputs import Outputs
 from gt_workflow.workflow.channels.packing import STEP, MissingImageError, Packed, pack, refusal
-from gt_workflow.workflow.channels.passing import Passing
+from gt_workflow.workflow.channels.passing import Passing, write
 from gt_workflow.workflow.channels.plan import ConvertPlan, ConvertReceipt, ConvertSettings
 from gt_workflow.workflow.channels.report import Event, Spool, write_report
-from gt_workflow.workflow.channels.samples import Rules, Samples, snapshot
+from gt_workflow.workflow.channels.samples import Samples, snapshot
 from gt_workflow.workflow.channels.stretches import Blocks
-from gt_workflow.workflow.channels.survey import side_of
 from gt_workflow.workflow.channels.writers import Forms
 
 __all__ = [
+    "Ahead",
     "ConvertPlan",
     "ConvertReceipt",
     "ConvertSettings",
@@ -55,8 +56,11 @@ def plan(
     storage: Storage,
     progress: Progress,
     engine: Engine | None = None,
+    ahead: Ahead | None = None,
 ) -> ConvertPlan:
     """Read the manifest, in the engine's processes if there is one, and decide what can be decided.
+
+    What can be written while that is done is written `ahead`, for the run that follows.
 
     Raises DataError for a manifest that gives no two channels.
     """
@@ -82,6 +86,7 @@ def plan(
         fixed_classes=settings.classes,
         engine=engine,
         progress=progress,
+        ahead=ahead or Ahead(settings, storage, wanted=False),
     ).survey()
     found.lines += found.rejected
     images = [found.sides[side].images for side in SIDES]
@@ -166,9 +171,16 @@ def examine(plan: ConvertPlan, *, storage: Storage, progress: Progress) -> tuple
 
 
 def run(
-    plan: ConvertPlan, *, storage: Storage, progress: Progress, engine: Engine | None = None
+    plan: ConvertPlan,
+    *,
+    storage: Storage,
+    progress: Progress,
+    engine: Engine | None = None,
+    ahead: Ahead | None = None,
 ) -> ConvertReceipt:
     """Write the channels that do not stand yet, in the engine's processes if there is one.
+
+    What was written `ahead` while the plan was made is not written again.
 
     A run that was interrupted is gone on with at the shard where it stood.
 
@@ -218,14 +230,17 @@ def run(
             error = refusal(plan, packed)
             files: dict[str, int] = {}
             if error is None and "manifest" in pending:
-                passing = Passing(
-                    plan,
-                    _rules(plan),
-                    told=None if looked_at else samples,
-                    without=[event.line or 0 for event in packed.refused],
-                )
-                manifest = Blocks(storage, settings.manifest, sha256=plan.manifest_sha256)
-                files = passing.write(manifest(), storage, progress)
+                written = None if ahead is None else ahead.publish(plan)
+                if written is not None:
+                    files, samples = written
+                else:
+                    files = _write_manifest(
+                        plan,
+                        told=None if looked_at else samples,
+                        without=[event.line or 0 for event in packed.refused],
+                        storage=storage,
+                        progress=progress,
+                    )
             report = _report(plan, samples, packed, storage=storage, finished=error is None)
             if error is not None:
                 outputs.discard()
@@ -254,24 +269,30 @@ def _fill(samples: Samples, plan: ConvertPlan, storage: Storage, progress: Progr
         if digest != plan.manifest_sha256:
             raise DataError("has changed since the conversion was planned", uri=settings.manifest)
         records = _records(file, settings, reject=samples.reject, progress=progress)
-        samples.fill(records, _rules(plan), plan.classes)
+        samples.fill(records, plan.rules, plan.classes)
 
 
-def _rules(plan: ConvertPlan) -> Rules:
+def _write_manifest(
+    plan: ConvertPlan,
+    *,
+    told: Samples | None,
+    without: Collection[int],
+    storage: Storage,
+    progress: Progress,
+) -> dict[str, int]:
+    """Read the manifest again and write its form; return the files with their sizes."""
     settings = plan.settings
-    return Rules(
-        min_side=settings.min_side,
-        keep_empty=settings.keep_empty == "validation",
-        order=settings.order,
-        salt=settings.salt,
-        side_of=partial(
-            side_of,
-            moved=plan.survey.moved,
-            validation=settings.validation,
-            salt=settings.salt,
-            alike=plan.survey.alike,
-        ),
+    passing = Passing(
+        settings,
+        plan.attribute,
+        plan.rules,
+        head=plan.survey.head,
+        told=told,
+        classes=plan.classes,
+        without=without,
     )
+    blocks = Blocks(storage, settings.manifest, sha256=plan.manifest_sha256)
+    return write(plan, passing, blocks(), storage, progress)
 
 
 def _report(

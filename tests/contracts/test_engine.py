@@ -8,6 +8,7 @@ import subprocess
 import sys
 import threading
 from collections.abc import Iterator
+from dataclasses import dataclass
 
 import pytest
 
@@ -16,9 +17,10 @@ from gt_workflow.adapters.memory import SerialEngine
 from gt_workflow.errors import DataError, GtWorkflowError
 
 
-@pytest.fixture(scope="module", params=["serial", "processes", "gradual"])
+@pytest.fixture(scope="module", params=["serial", "processes", "gradual", "along"])
 def engine(request):
-    made = SerialEngine() if request.param == "serial" else ProcessEngine(2, batch=3)
+    along = request.param == "along"
+    made = SerialEngine() if request.param == "serial" else ProcessEngine(2, batch=3, along=along)
     if request.param == "gradual":
         made = GradualEngine(made, alone=2)
     yield made
@@ -35,6 +37,17 @@ def picky(number: int) -> int:
     if number % 3 == 2:
         raise OSError(28, "disk full", f"file{number}")
     return number
+
+
+@dataclass(frozen=True)
+class Meet:
+    """Opens a pipe, which waits for the one who opens its other end; tells in which process."""
+
+    path: str
+
+    def __call__(self, mode: str) -> int:
+        with open(self.path, mode):  # noqa: PTH123 - no ordinary file
+            return os.getpid()
 
 
 def silent(_: object) -> None:
@@ -138,6 +151,16 @@ def test_an_input_that_fails_gives_what_came_before_and_then_its_error(engine):
     assert [next(outcomes).item for _ in range(10)] == list(range(10))
     with pytest.raises(LookupError):
         next(outcomes)
+
+
+def test_a_process_that_works_along_does_not_wait(tmp_path):
+    meeting = tmp_path / "meeting"
+    os.mkfifo(meeting)
+    engine = ProcessEngine(1, batch=1, ahead=1, along=True)
+    # Nobody gets through before the other has come.
+    places = [found.result() for found in engine.map(Meet(str(meeting)), ["r", "w"])]
+    engine.close()
+    assert places[0] != os.getpid() == places[1]
 
 
 def test_one_engine_maps_again_and_again(engine):

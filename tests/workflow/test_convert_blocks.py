@@ -231,6 +231,123 @@ def test_lines_are_passed_on_or_rewritten(data, classes):
     assert report["counts"]["rejected"] == len(rejects)
 
 
+class Recorded(Shared):
+    """Tells which objects were opened and begun."""
+
+    def __init__(self, objects):
+        super().__init__(objects)
+        self.opened, self.begun = [], []
+
+    def open(self, uri):
+        self.opened.append(uri)
+        return super().open(uri)
+
+    def create(self, uri):
+        self.begun.append(uri)
+        return super().create(uri)
+
+
+def converted(chosen, data, *, ahead, engine=None):
+    """Plan and run; return the storage, with the error if there was one."""
+    storage = Recorded({MANIFEST: data})
+    error = None
+    with convert.Ahead(chosen, storage, wanted=ahead) as writing:
+        try:
+            planned = convert.plan(
+                chosen, storage=storage, progress=quiet, engine=engine, ahead=writing
+            )
+            convert.run(planned, storage=storage, progress=quiet, ahead=writing)
+        except DataError as raised:
+            error = str(raised)
+    return storage, error
+
+
+@given(
+    manifests,
+    st.sampled_from([None, "bb"]),
+    st.sampled_from(["stop", "skip", "skip"]),
+    st.sampled_from([None, None, ("class 1", "class 0", "class 7", "another")]),
+    st.sampled_from([(6, 300), (-1, 300), (6, 1 << 17)]),
+)
+def test_what_is_written_ahead_is_what_a_second_reading_writes(
+    data, attribute, policy, classes, cut
+):
+    chosen = settings(
+        attribute=attribute,
+        on_bad_line=policy,
+        classes=classes,
+        validation=0.4,
+        distance=cut[0],
+    )
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(json_lines, "_CHUNK", cut[1])
+        expected, refused = converted(chosen, data, ahead=False)
+        for engine in (None, Pickling()):
+            found, error = converted(chosen, data, ahead=True, engine=engine)
+            assert error == refused
+            assert found.objects == expected.objects
+
+
+@pytest.mark.parametrize(
+    ("changes", "readings"),
+    [
+        ({}, 1),
+        ({"classes": ("other", "class 0", "class 1")}, 2),  # every line is rewritten
+        ({"images": "check"}, 2),
+        ({"forms": ("manifest", "image"), "images": "check"}, 2),
+    ],
+)
+def test_the_manifest_is_read_once_where_nothing_is_in_the_way(changes, readings):
+    chosen = settings(attribute="bb", **changes)
+    storage = stored(ten())
+    recorded = Recorded(storage.objects)
+    with convert.Ahead(chosen, recorded) as ahead:
+        planned = convert.plan(chosen, storage=recorded, progress=quiet, ahead=ahead)
+        assert PATHS[0] not in recorded.objects
+        convert.run(planned, storage=recorded, progress=quiet, ahead=ahead)
+    assert PATHS[0] in recorded.objects or "manifest" not in chosen.forms
+    assert recorded.opened.count(MANIFEST) >= readings
+    assert (recorded.opened.count(MANIFEST) == 1) == (readings == 1)
+
+
+def test_looks_are_seen_to_before_anything_is_written_ahead():
+    lines = [line | {"perceptual-hash": f"{17 * n:016x}"} for n, line in enumerate(ten())]
+    body = "".join(json.dumps(line) + "\n" for line in lines).encode()
+    expected, _ = converted(settings(attribute="bb", distance=2), body, ahead=False)
+    found, _ = converted(settings(attribute="bb", distance=2), body, ahead=True)
+    assert found.objects == expected.objects
+
+
+def test_a_form_that_stands_is_not_written_ahead_and_a_plan_leaves_nothing():
+    chosen = settings(attribute="bb")
+    storage = Recorded(stored(ten()).objects)
+    before = dict(storage.objects)
+    with convert.Ahead(chosen, storage) as ahead:
+        convert.plan(chosen, storage=storage, progress=quiet, ahead=ahead)
+        assert storage.begun == PATHS
+    assert storage.objects == before
+    for written in (True, False):
+        storage.begun.clear()
+        with convert.Ahead(chosen, storage) as ahead:
+            planned = convert.plan(chosen, storage=storage, progress=quiet, ahead=ahead)
+            convert.run(planned, storage=storage, progress=quiet, ahead=ahead)
+        assert (PATHS[0] in storage.begun) == written
+
+
+def test_an_error_in_the_middle_leaves_no_part_of_a_file(tmp_path, monkeypatch):
+    monkeypatch.setattr(json_lines, "_CHUNK", 400)
+    source, out = tmp_path / "output.manifest", tmp_path / "out"
+    source.write_bytes(stored(ten()).objects[MANIFEST] + b"{broken\n")
+    chosen = settings(manifest=str(source), out=str(out), attribute="bb")
+    storage = LocalFiles()
+    with (
+        convert.Ahead(chosen, storage) as ahead,
+        pytest.raises(DataError, match=r"output\.manifest:11: "),
+    ):
+        convert.plan(chosen, storage=storage, progress=quiet, ahead=ahead)
+    assert not [path for path in out.rglob("*") if path.is_file()]
+
+
 def picture():
     from PIL import Image
 

@@ -8,33 +8,30 @@ line a byte is kept, from which the manifest form is written without another loo
 
 from __future__ import annotations
 
-from bisect import bisect_left
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import ExitStack
 from dataclasses import dataclass, field, replace
-from itertools import pairwise
-from typing import Final
+from typing import Final, Protocol
 
 import msgspec
 
-from gt_workflow.core.json_lines import LONGEST_LINE, lines_of, too_long
+from gt_workflow.core.json_lines import LONGEST_LINE, too_long
 from gt_workflow.core.label_schema import LOOK
 from gt_workflow.core.manifest import Reader, Record, WholeFileError
 from gt_workflow.core.near_duplicates import Alike
-from gt_workflow.core.plain_lines import Rules, Sorted, key_of, sort_out
+from gt_workflow.core.plain_lines import PARTS, Rules, Sorted, add_key, sort_out
 from gt_workflow.core.split import SIDES, exceptions
 from gt_workflow.errors import DataError
 from gt_workflow.ports import Engine, Progress
 from gt_workflow.workflow.channels.labels import ClassTable, judge
-from gt_workflow.workflow.channels.repeats import PARTS, Repeats
-from gt_workflow.workflow.channels.stretches import Blocks, DistantStretch, Stretch
+from gt_workflow.workflow.channels.repeats import Repeats
+from gt_workflow.workflow.channels.stretches import Blocks, Stretch
 from gt_workflow.workflow.channels.survey import Survey, side_of
 
 CLOSER: Final = 255
 """The verdict on a line that has to be looked at again; 0 is nothing, n side n - 1 as it stands."""
 
 _LOOK = f'"{LOOK}"'.encode()
-_ENDS = [bytes([part * 256 // PARTS]) for part in range(1, PARTS)]
 
 
 @dataclass(slots=True)
@@ -48,7 +45,7 @@ class Counted:
     survey: Survey
     verdicts: bytearray
     maps: list[tuple[int, Mapping[int, str]]]
-    keys: list[bytes] = field(default_factory=list)
+    keys: list[bytearray] = field(default_factory=lambda: [bytearray() for _ in range(PARTS)])
     looks: bool = False
     problem: tuple[int, str, str | None] | None = None
 
@@ -58,7 +55,8 @@ class Counted:
         self.survey.join(other.survey)
         self.verdicts += other.verdicts
         self.maps += [(lines + at, names) for at, names in other.maps if id(names) not in seen]
-        self.keys += other.keys
+        for keys, more in zip(self.keys, other.keys, strict=True):
+            keys.extend(more)
         self.looks = self.looks or other.looks
         if other.problem is not None:
             at, reason, where = other.problem
@@ -73,23 +71,20 @@ class CountBlocks:
     uri: str
     patient: bool
 
-    def __call__(self, stretch: Stretch | DistantStretch) -> Counted:
+    def __call__(self, stretch: Stretch) -> Counted:
         """Count a stretch of a manifest."""
         rules = self.rules
         if not stretch.known:
             rules = msgspec.structs.replace(rules, attribute=None)
         found = Counted(Survey(), bytearray(), [])
-        for block in stretch.blocks():
+        for lines in stretch.lines():
             if found.problem is None:
-                found.join(self._count(block, rules))
-        found.keys = _parted(found.keys)
+                found.join(self._count(lines, rules))
         return found
 
-    def _count(self, block: bytes, rules: Rules) -> Counted:
-        lines = lines_of(block)
+    def _count(self, lines: list[bytes], rules: Rules) -> Counted:
         plain = sort_out(lines, rules)
-        found = Counted(_survey_of(plain), plain.verdicts, plain.maps, plain.keys)
-        found.looks = _LOOK in block
+        found = Counted(_survey_of(plain), plain.verdicts, plain.maps, plain.keys, plain.looks)
         if plain.verdicts.count(0):
             self._look_closer(lines, rules, found)
         return found
@@ -104,6 +99,7 @@ class CountBlocks:
             if not raw or raw.isspace():
                 continue
             verdicts[at] = CLOSER
+            found.looks = found.looks or _LOOK in raw
             try:
                 if len(raw) > LONGEST_LINE:
                     raise WholeFileError(too_long(uri=self.uri, line=1).reason, uri=self.uri)
@@ -133,15 +129,30 @@ class CountBlocks:
         found.survey.add(judged, side)
         if judged.label is None:
             return {}
-        found.keys.append(key_of(record.source_ref, salt=rules.salt))
+        add_key(found.keys, record.source_ref, salt=rules.salt)
         return judged.label.class_map
+
+
+class Writes(Protocol):
+    """Takes lines as they are counted; see `channels.ahead`."""
+
+    def begin(self, rules: Rules, *, head: int) -> None:
+        """Begin again."""
+        ...
+
+    def add(
+        self, blocks: Iterable[list[bytes]], verdicts: bytearray, first: int, *, looks: bool
+    ) -> None:
+        """Take the lines of blocks."""
+        ...
 
 
 @dataclass(frozen=True, slots=True)
 class Counting:
     """How a manifest is counted: `blocks` and `records` read it from the beginning at each call.
 
-    `head` are the lines before the label attribute is known. `alike` finds near-duplicates.
+    `ahead` is given all lines with their verdicts each time. `head` are the lines before the label
+    attribute is known. `alike` finds near-duplicates.
     """
 
     count: CountBlocks
@@ -152,6 +163,7 @@ class Counting:
     fixed_classes: tuple[str, ...] | None
     engine: Engine | None
     progress: Progress
+    ahead: Writes
 
     def survey(self) -> Survey:
         """Count all lines.
@@ -189,9 +201,10 @@ class Counting:
             head=self.head,
         )
         classes = ClassTable(self.fixed_classes, uri=uri)
+        self.ahead.begin(rules, head=self.head)
         with ExitStack() as temporary:
             repeats = Repeats(temporary)
-            for block in self._mapped(count, self.blocks.stretches(self.head)):
+            for stretch, block in self._mapped(count, self.blocks.stretches(self.head)):
                 line = len(found.verdicts) + 1
                 for at, names in block.maps:
                     if block.problem is None or at < block.problem[0]:
@@ -202,17 +215,20 @@ class Counting:
                 found.join(block.survey)
                 found.verdicts += block.verdicts
                 repeats.add(block.keys)
+                self.ahead.add(stretch.lines(), block.verdicts, line, looks=block.looks)
                 looks = looks or block.looks
                 self.progress("reading the manifest", len(found.verdicts), 0)
             found.repeated = repeats.count()
         found.classes = classes.classes()
         return found, looks
 
-    def _mapped(self, count: CountBlocks, items: Iterator[Stretch]) -> Iterator[Counted]:
+    def _mapped(
+        self, count: CountBlocks, items: Iterator[Stretch]
+    ) -> Iterator[tuple[Stretch, Counted]]:
         # What looks alike would travel with every stretch.
         if self.engine is None or count.rules.alike:
-            return map(count, items)
-        return (found.result() for found in self.engine.map(count, items, batch=1))
+            return ((item, count(item)) for item in items)
+        return ((found.item, found.result()) for found in self.engine.map(count, items, batch=1))
 
 
 def _survey_of(plain: Sorted) -> Survey:
@@ -225,13 +241,6 @@ def _survey_of(plain: Sorted) -> Survey:
         found.lines += tally.images
     found.machine = found.lines - found.people
     return found
-
-
-def _parted(keys: list[bytes]) -> list[bytes]:
-    """Join keys by the part that they are in."""
-    keys.sort()
-    places = [0, *(bisect_left(keys, end) for end in _ENDS), len(keys)]
-    return [b"".join(keys[low:high]) for low, high in pairwise(places)]
 
 
 def _place(item: tuple[int, object]) -> int:

@@ -8,19 +8,21 @@ shuffled by the training job; see `ShuffleConfig` in `core.training.requests`.
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable
+from collections.abc import Collection, Iterable, Mapping
 from contextlib import ExitStack
 from itertools import compress
+from typing import BinaryIO
 
 from gt_workflow.core.json_lines import lines_of
-from gt_workflow.core.manifest import Reader
+from gt_workflow.core.manifest import Reader, Record
 from gt_workflow.core.split import SIDES
 from gt_workflow.errors import DataError
 from gt_workflow.ports import Progress, Storage
 from gt_workflow.workflow.channels.counting import CLOSER
-from gt_workflow.workflow.channels.plan import ConvertPlan
+from gt_workflow.workflow.channels.labels import ChannelClass
+from gt_workflow.workflow.channels.plan import ConvertPlan, ConvertSettings
 from gt_workflow.workflow.channels.samples import Rules, Samples, take
-from gt_workflow.workflow.channels.writers import Sample, channel_line, lines_path
+from gt_workflow.workflow.channels.writers import channel_line, lines_path
 
 _OF_SIDE = [bytes(int(verdict == side + 1) for verdict in range(256)) for side in range(len(SIDES))]
 
@@ -29,47 +31,45 @@ _ALL_CLOSER = bytes([0, *([CLOSER] * 255)])
 
 
 class Passing:
-    """Writes the manifest form of a plan."""
+    """Turns lines into those of both sides."""
 
     def __init__(
-        self, plan: ConvertPlan, rules: Rules, *, told: Samples | None, without: Collection[int]
+        self,
+        settings: ConvertSettings,
+        attribute: str,
+        rules: Rules,
+        *,
+        head: int,
+        told: Samples | None,
+        classes: tuple[ChannelClass, ...] | None = None,
+        without: Collection[int] = (),
     ) -> None:
-        """Leave out the lines `without`; what is to be said of others is `told`."""
-        settings = plan.settings
-        self._plan = plan
+        """Leave out the lines `without`; what is to be said of others is `told`.
+
+        Without `classes` every line's own ids are taken for the channel's.
+        """
+        self._attribute = attribute
         self._rules = rules
         self._told = told
         self._without = frozenset(without)
-        self._names = {entry.class_id: entry.name for entry in plan.classes}
-        self._ids = {entry.name: entry.class_id for entry in plan.classes}
+        self._known_after = head
         self._head = Reader(settings.manifest, None)
         given = settings.attribute is not None
-        self._reader = Reader(settings.manifest, plan.attribute or None, given=given)
-        # With other ids than the manifest's no line can stay as it is.
-        self._rewrite = any(set(entry.manifest_ids) - {entry.class_id} for entry in plan.classes)
+        self._reader = Reader(settings.manifest, attribute or None, given=given)
+        self._names = None if classes is None else {one.class_id: one.name for one in classes}
+        self._rewrite = classes is not None and respelt(classes)
 
-    def write(
-        self, source: Iterable[bytes], storage: Storage, progress: Progress
-    ) -> dict[str, int]:
-        """Write both sides; return the files' paths under OUT with their sizes.
+    def sides(self, lines: list[bytes], verdicts: bytearray, first: int) -> list[bytes]:
+        """Return what each side takes of lines, of which the first is the `first` of the file.
 
-        Raises DataError, and nothing appears, if the source is not what was planned.
+        Both lists are used up.
         """
-        out, verdicts = self._plan.settings.folder, self._plan.survey.verdicts
-        sizes = {lines_path(side): 0 for side in SIDES}
-        with ExitStack() as stack:
-            files = [stack.enter_context(storage.create(f"{out}/{path}")) for path in sizes]
-            line = 1
-            for block in source:
-                lines = lines_of(block)
-                asked = verdicts[line - 1 : line - 1 + len(lines)]
-                self._look_closer(lines, asked, line)
-                for file, path, table in zip(files, sizes, _OF_SIDE, strict=True):
-                    if data := b"\n".join(compress(lines, asked.translate(table))):
-                        sizes[path] += file.write(data) + file.write(b"\n")
-                line += len(lines)
-                progress("writing the manifests", line - 1, len(verdicts))
-        return sizes
+        self._look_closer(lines, verdicts, first)
+        found = []
+        for table in _OF_SIDE:
+            data = b"\n".join(compress(lines, verdicts.translate(table)))
+            found.append(data + b"\n" if data else b"")
+        return found
 
     def _look_closer(self, lines: list[bytes], verdicts: bytearray, first: int) -> None:
         """Bring lines that cannot be passed on into their form, and both lists up to date."""
@@ -81,17 +81,71 @@ class Passing:
         at = -1
         while (at := verdicts.find(CLOSER, at + 1)) >= 0:
             verdicts[at] = 0
-            sample = self._sample(lines[at].rstrip(b"\r\n"), first + at)
-            if sample is not None and sample.objects:
-                lines[at] = channel_line(sample, attribute=self._plan.attribute, names=self._names)
-                verdicts[at] = SIDES.index(sample.side) + 1
+            if (found := self._rewritten(lines[at].rstrip(b"\r\n"), first + at)) is not None:
+                verdicts[at], lines[at] = found
 
-    def _sample(self, raw: bytes, line: int) -> Sample | None:
-        reader = self._reader if line > self._plan.survey.head else self._head
+    def _rewritten(self, raw: bytes, line: int) -> tuple[int, bytes] | None:
+        """Return a line's verdict and its form, None if no side takes it."""
+        reader = self._reader if line > self._known_after else self._head
         try:
             record = reader.record(raw, line)
         except DataError as error:
             if self._told is not None:
                 self._told.reject(raw, error)
             return None
-        return take(record, self._rules, self._ids, told=self._told)
+        names = _own(record) if self._names is None else self._names
+        ids = {name: class_id for class_id, name in names.items()}
+        sample = take(record, self._rules, ids, told=self._told)
+        if sample is None or not sample.objects:
+            return None
+        made = channel_line(sample, attribute=self._attribute, names=names)
+        return SIDES.index(sample.side) + 1, made
+
+
+def respelt(classes: tuple[ChannelClass, ...]) -> bool:
+    """Tell whether a class has another id than in the manifest: then no line stays as it is."""
+    return any(set(entry.manifest_ids) - {entry.class_id} for entry in classes)
+
+
+def _own(record: Record) -> Mapping[int, str]:
+    return {} if record.label is None else record.label.class_map
+
+
+def write(
+    plan: ConvertPlan,
+    passing: Passing,
+    source: Iterable[bytes],
+    storage: Storage,
+    progress: Progress,
+) -> dict[str, int]:
+    """Write both sides of a manifest's blocks; return the files' paths under OUT with their sizes.
+
+    Raises DataError, and nothing appears, if the source is not what was planned.
+    """
+    verdicts = plan.survey.verdicts
+    with ExitStack() as stack:
+        files = Files(plan.settings, storage, stack)
+        line = 1
+        for block in source:
+            lines = lines_of(block)
+            files.append(passing.sides(lines, verdicts[line - 1 : line - 1 + len(lines)], line))
+            line += len(lines)
+            progress("writing the manifests", line - 1, len(verdicts))
+    return files.sizes
+
+
+class Files:
+    """The files of both sides on their way; they appear when the stack closes."""
+
+    def __init__(self, settings: ConvertSettings, storage: Storage, stack: ExitStack) -> None:
+        """Begin them."""
+        self.sizes = {lines_path(side): 0 for side in SIDES}
+        self._files: list[BinaryIO] = [
+            stack.enter_context(storage.create(f"{settings.folder}/{path}")) for path in self.sizes
+        ]
+
+    def append(self, sides: list[bytes]) -> None:
+        """Append to each side."""
+        for file, path, data in zip(self._files, self.sizes, sides, strict=True):
+            if data:
+                self.sizes[path] += file.write(data)

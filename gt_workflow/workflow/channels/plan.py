@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass, replace
+from functools import partial
 from typing import Any, Literal
 
 from gt_workflow.config import FORMS, Form
-from gt_workflow.core.near_duplicates import FURTHEST, NEAR, OFF
+from gt_workflow.core.near_duplicates import FURTHEST, NEAR, OFF, Alike
 from gt_workflow.core.split import SIDES, Side
 from gt_workflow.errors import UsageError
 from gt_workflow.workflow.channels import receipts
 from gt_workflow.workflow.channels.labels import ChannelClass
-from gt_workflow.workflow.channels.survey import SideCounts, Survey
+from gt_workflow.workflow.channels.samples import Rules
+from gt_workflow.workflow.channels.survey import SideCounts, Survey, side_of
 
 
 def check_distance(bits: int) -> None:
@@ -79,6 +82,18 @@ class ConvertSettings:
         """`out` without a slash at its end."""
         return self.out.rstrip("/")
 
+    def rules(self, *, moved: Mapping[str, Side], alike: Alike) -> Rules:
+        """Return what decides about a line, once it is known which origins change sides."""
+        return Rules(
+            min_side=self.min_side,
+            keep_empty=self.keep_empty == "validation",
+            order=self.order,
+            salt=self.salt,
+            side_of=partial(
+                side_of, moved=moved, validation=self.validation, salt=self.salt, alike=alike
+            ),
+        )
+
     @property
     def base(self) -> str:
         """The address under which a training job will read the channels."""
@@ -112,6 +127,11 @@ class ConvertPlan:
         counts = self.survey.sides[side]
         keeps = self.settings.keep_empty == side and "recordio" in self.settings.forms
         return counts if keeps else replace(counts, without_boxes=0)
+
+    @property
+    def rules(self) -> Rules:
+        """What decides about a line."""
+        return self.settings.rules(moved=self.survey.moved, alike=self.survey.alike)
 
     def recorded_settings(self) -> dict[str, Any]:
         """Give the settings that decide about what a channel holds."""

@@ -6,10 +6,8 @@ import tempfile
 from array import array
 from collections.abc import Sequence
 from contextlib import ExitStack
-from typing import Final
 
-PARTS: Final = 64
-"""Keys are parted by their first byte, so that one part at a time is in memory."""
+from gt_workflow.core.plain_lines import PARTS
 
 _HELD = 1 << 20  # bytes of keys that wait to be written
 _KEY = 8
@@ -25,8 +23,8 @@ class Repeats:
         self._held = 0
         self._pieces: list[list[tuple[int, int]]] = [[] for _ in range(PARTS)]  # place, length
 
-    def add(self, parts: Sequence[bytes]) -> None:
-        """Take keys; part n holds those whose first byte times `PARTS` over 256 is n."""
+    def add(self, parts: Sequence[bytearray]) -> None:
+        """Take keys as `core.plain_lines` parts them; one part at a time is counted."""
         for waiting, keys in zip(self._waiting, parts, strict=True):
             waiting.extend(keys)
             self._held += len(keys)

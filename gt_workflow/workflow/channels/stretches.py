@@ -11,11 +11,11 @@ import zlib
 from collections.abc import Callable, Iterator
 from typing import Final
 
-from gt_workflow.core.json_lines import blocks, whole_lines
+from gt_workflow.core.json_lines import blocks, lines_of, whole_lines
 from gt_workflow.errors import DataError
 from gt_workflow.ports import Storage
 
-_BLOCKS: Final = 16  # in a stretch: 2 MiB, a hundredth of a second's work
+_BLOCKS: Final = 8  # in a stretch: a MiB, some milliseconds of work
 _BOM: Final = b"\xef\xbb\xbf"
 
 
@@ -98,52 +98,48 @@ class Stretch:
         self._uri = uri
         self._start = start
         self._blocks = found
+        self._lines: list[list[bytes]] | None = None
         self.known = known
 
-    def blocks(self) -> Iterator[bytes]:
-        """Yield the blocks."""
-        return iter(self._blocks)
+    def lines(self) -> list[list[bytes]]:
+        """Return the blocks' lines, block by block; cut once, however often they are asked for."""
+        if self._lines is None:
+            self._lines = list(map(lines_of, self._blocks))
+        return self._lines
 
-    def __reduce__(self) -> tuple[Callable[..., DistantStretch], tuple[object, ...]]:
+    def __reduce__(self) -> tuple[Callable[..., Stretch], tuple[object, ...]]:
         """Travel without the blocks."""
-        checksum = 0
-        for block in self._blocks:
-            checksum = zlib.crc32(block, checksum)
         length = sum(map(len, self._blocks))
-        place = (self._storage, self._uri, self._start, length, checksum, self.known)
-        return DistantStretch, place
+        place = (self._storage, self._uri, self._start, length, _checksum(self._blocks), self.known)
+        return _fetch, place
 
 
-class DistantStretch:
-    """A stretch in another process, which reads it from the storage."""
+def _fetch(  # noqa: PLR0917 - as `Stretch.__reduce__` sends them
+    storage: Storage, uri: str, start: int, length: int, checksum: int, known: bool
+) -> Stretch:
+    """Read a stretch in another process; DataError if it is not what was read in the first."""
+    left = length
+    with storage.open(uri) as file:
+        file.seek(start)
 
-    def __init__(  # noqa: PLR0917 - as `Stretch.__reduce__` sends them
-        self, storage: Storage, uri: str, start: int, length: int, checksum: int, known: bool
-    ) -> None:
-        """Take its place and the CRC-32 of its bytes."""
-        self._storage = storage
-        self._uri = uri
-        self._start = start
-        self._length = length
-        self._checksum = checksum
-        self.known = known
+        def read(size: int) -> bytes:
+            nonlocal left
+            data = file.read(min(size, left))
+            left -= len(data)
+            return data
 
-    def blocks(self) -> Iterator[bytes]:
-        """Yield the blocks; ends with DataError if they are not what was sent here."""
-        left, checksum = self._length, 0
-        with self._storage.open(self._uri) as file:
-            file.seek(self._start)
+        found = list(whole_lines(read))
+    if left or checksum != _checksum(found):
+        raise _changed(uri, "")
+    return Stretch(storage, uri, start, found, known=known)
 
-            def read(size: int) -> bytes:
-                nonlocal left, checksum
-                data = file.read(min(size, left))
-                left -= len(data)
-                checksum = zlib.crc32(data, checksum)
-                return data
 
-            yield from whole_lines(read)
-        if left or checksum != self._checksum:
-            raise _changed(self._uri, "")
+def _checksum(blocks: list[bytes]) -> int:
+    """Compute the CRC-32 of blocks, however they are cut."""
+    checksum = 0
+    for block in blocks:
+        checksum = zlib.crc32(block, checksum)
+    return checksum
 
 
 def _changed(uri: str, since: str) -> DataError:
