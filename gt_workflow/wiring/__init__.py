@@ -39,7 +39,7 @@ from gt_workflow.workflow.specify import Place
 # slowly by processes that have to send them back. A few of S3 are done before a pool would start.
 _SHARDS_ALONE = 4
 # Sixteen MiB of a manifest are counted before processes would have begun.
-_BLOCKS_ALONE = 16
+_BLOCKS_ALONE = 32
 
 if TYPE_CHECKING:
     from gt_workflow.adapters.aws import GroundTruth
@@ -170,7 +170,7 @@ def local(settings: Settings, *, writes: bool = True) -> Iterator[Local]:
             find_place = partial(_place_here, store.region or REGION, base)
         cores = _cores()
         engine = stack.enter_context(closing(ProcessEngine(cores)))
-        others = stack.enter_context(closing(ProcessEngine(max(cores - 1, 1), along=True)))
+        others = stack.enter_context(closing(ProcessEngine(max(cores - 1, 1), along=True, ahead=4)))
         packing = None
         if root is None:
             packing = GradualEngine(engine if cores > 1 else None, alone=_SHARDS_ALONE)
