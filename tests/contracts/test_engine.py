@@ -11,7 +11,8 @@ from collections.abc import Iterator
 
 import pytest
 
-from gt_workflow.adapters.engine import GradualEngine, ProcessEngine, WorkerDiedError
+from gt_workflow.adapters.engine import ProcessEngine, WorkerDiedError
+from gt_workflow.adapters.gradual import GradualEngine
 from gt_workflow.adapters.memory import SerialEngine
 from gt_workflow.errors import DataError, GtWorkflowError
 
@@ -19,9 +20,7 @@ from gt_workflow.errors import DataError, GtWorkflowError
 @pytest.fixture(scope="module", params=["serial", "processes", "gradual"])
 def engine(request):
     made = SerialEngine() if request.param == "serial" else ProcessEngine(2, batch=3)
-    if request.param == "gradual":
-        made = GradualEngine(made, alone=2)
-    yield made
+    yield GradualEngine(lambda: made, alone=2) if request.param == "gradual" else made
     made.close()
 
 
