@@ -10,9 +10,10 @@ import base64
 import hashlib
 import zlib
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
 from datetime import datetime
 from typing import BinaryIO, Protocol
+
+from msgspec import Struct, field
 
 from gt_workflow.errors import ObjectNotFoundError, StorageError
 
@@ -34,8 +35,7 @@ class MissingError(RefusedError, ObjectNotFoundError):
     """There is no such key, bucket or upload (`NoSuchKey`, `NoSuchBucket`, `NoSuchUpload`)."""
 
 
-@dataclass(frozen=True, slots=True)
-class Attributes:
+class Attributes(Struct, frozen=True):
     """What a writer says about an object besides its bytes."""
 
     content_type: str | None = None
@@ -45,16 +45,14 @@ class Attributes:
     checksum_type: str | None = None  # FULL_OBJECT | COMPOSITE
 
 
-@dataclass(frozen=True, slots=True)
-class Condition:
+class Condition(Struct, frozen=True):
     """What must hold at the moment of the change."""
 
     if_match: str | None = None  # the ETag that must be there, or "*" for any
     if_none_match: bool = False  # nothing may be there
 
 
-@dataclass(frozen=True, slots=True)
-class Object:
+class Object(Struct, frozen=True):
     """One stored object; `etag` is bare (no quotes), `modified` aware and in UTC."""
 
     bucket: str
@@ -65,8 +63,7 @@ class Object:
     attributes: Attributes = field(default_factory=Attributes)
 
 
-@dataclass(frozen=True, slots=True)
-class Bucket:
+class Bucket(Struct, frozen=True):
     """A top folder."""
 
     name: str
@@ -74,8 +71,7 @@ class Bucket:
     region: str
 
 
-@dataclass(frozen=True, slots=True)
-class Page:
+class Page(Struct, frozen=True):
     """A part of a listing; `last` is the key or prefix to go on behind, if `truncated`."""
 
     objects: Sequence[Object]
@@ -84,8 +80,7 @@ class Page:
     last: str
 
 
-@dataclass(frozen=True, slots=True)
-class Upload:
+class Upload(Struct, frozen=True):
     """A multipart upload that is neither completed nor aborted."""
 
     id: str
@@ -96,8 +91,7 @@ class Upload:
     algorithm: str | None = None  # of the checksums that its parts carry, e.g. crc32
 
 
-@dataclass(frozen=True, slots=True)
-class Part:
+class Part(Struct, frozen=True):
     """An uploaded part; numbers run from 1 to 10,000."""
 
     number: int
@@ -107,8 +101,7 @@ class Part:
     checksums: Mapping[str, str] = field(default_factory=dict)
 
 
-@dataclass(frozen=True, slots=True)
-class PartClaim:
+class PartClaim(Struct, frozen=True):
     """What a client says at completion about a part; it must be true."""
 
     number: int

@@ -1,24 +1,27 @@
 """What the stages need from the outside, as narrow as their use; one contract suite each.
 
-A *uri* is `s3://bucket/key`, or a plain file path where a stage says that it takes one.
+A *uri* is `s3://bucket/key`, or a plain file path where a stage says that it takes one. Values are
+msgspec Structs: every command imports this module, and a dataclass takes forty times as long to
+define.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager
-from dataclasses import dataclass
 from datetime import datetime
-from typing import Any, BinaryIO, Generic, Literal, Protocol, TypeAlias, TypeVar
+from typing import TYPE_CHECKING, Any, BinaryIO, Generic, Literal, Protocol, TypeAlias, TypeVar
 
-from gt_workflow.core.variants import Recipe
+from msgspec import Struct
+
+if TYPE_CHECKING:
+    from gt_workflow.core.variants import Recipe
 
 T = TypeVar("T")
 R = TypeVar("R")
 
 
-@dataclass(frozen=True, slots=True)
-class Stat:
+class Stat(Struct, frozen=True):
     """One stored object: `size` in bytes, `modified` aware and in UTC."""
 
     uri: str
@@ -120,8 +123,7 @@ class Growing(Protocol):
         ...
 
 
-@dataclass(frozen=True, slots=True)
-class Outcome(Generic[T, R]):
+class Outcome(Struct, Generic[T, R], frozen=True):
     """What became of one item: `value`, or `error` if `fn` raised; never both."""
 
     item: T
@@ -152,8 +154,7 @@ class Engine(Protocol):
         ...
 
 
-@dataclass(frozen=True, slots=True)
-class Inspection:
+class Inspection(Struct, frozen=True):
     """One image, decoded: what to store of it (`stored`), or why it is no use (`reason`).
 
     `stored` is a JPEG or PNG with three 8-bit channels and no EXIF orientation; it is the very
@@ -187,8 +188,7 @@ class Images(Protocol):
         ...
 
 
-@dataclass(frozen=True, slots=True)
-class Found:
+class Found(Struct, frozen=True):
     """What a folder holds: a file, or (`problem`, `skip`) why its bytes cannot be had.
 
     It stands for a folder (`is_folder`) only if there is a problem with it or it is skipped.
@@ -225,8 +225,7 @@ class Folders(Protocol):
         ...
 
 
-@dataclass(frozen=True, slots=True)
-class Look:
+class Look(Struct, frozen=True):
     """How variants are written: `fill` is RGB, for what a turn leaves open.
 
     None keeps the source's JPEG quality (1 to 100) and chroma ("4:4:4", "4:2:2" or "4:2:0").
@@ -239,8 +238,7 @@ class Look:
     lossless: bool = False
 
 
-@dataclass(frozen=True, slots=True)
-class Rendered:
+class Rendered(Struct, frozen=True):
     """A variant as a file: its `format`, "JPEG" or "PNG", and `how` it was made, in one word."""
 
     data: bytes
@@ -296,8 +294,7 @@ class GroundTruth(Protocol):
         ...
 
 
-@dataclass(frozen=True, slots=True)
-class WorkTeam:
+class WorkTeam(Struct, frozen=True):
     """Who labels together: one's own work team, or a vendor's that the account subscribes to.
 
     `title` and `seller` are the Marketplace's and empty for one's own; `groups` are the Cognito
@@ -313,8 +310,7 @@ class WorkTeam:
     groups: tuple[tuple[str, str], ...] = ()
 
 
-@dataclass(frozen=True, slots=True)
-class Member:
+class Member(Struct, frozen=True):
     """One worker of a team; `id` is what stands in answers (Cognito's `sub`, our worker id)."""
 
     name: str
@@ -322,8 +318,7 @@ class Member:
     status: str = ""
 
 
-@dataclass(frozen=True, slots=True)
-class Invitation:
+class Invitation(Struct, frozen=True):
     """How a new member comes in: by e-mail (`page` is empty), or by this personal link."""
 
     member: str
@@ -375,16 +370,14 @@ class WorkTeams(Protocol):
         ...
 
 
-@dataclass(frozen=True, slots=True)
-class Identity:
+class Identity(Struct, frozen=True):
     """Whose credentials are used: 12 digits, and the ARN of the user or assumed role."""
 
     account: str
     arn: str
 
 
-@dataclass(frozen=True, slots=True)
-class Role:
+class Role(Struct, frozen=True):
     """An execution role: its ARN, and the policy that says who may take it on."""
 
     arn: str
@@ -473,8 +466,7 @@ class Roles(Protocol):
         ...
 
 
-@dataclass(frozen=True, slots=True)
-class LogLine:
+class LogLine(Struct, frozen=True):
     """One line of a job's log; `id` is unique in the log, `when` in milliseconds since 1970."""
 
     id: str

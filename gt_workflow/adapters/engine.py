@@ -21,12 +21,13 @@ from concurrent.futures.process import BrokenProcessPool
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from functools import lru_cache
-from itertools import chain, islice
+from itertools import islice
 from multiprocessing import connection, resource_tracker
 from typing import Any, Generic, TypeVar
 
+from gt_workflow.adapters.gradual import outcome_of
 from gt_workflow.errors import GtWorkflowError
-from gt_workflow.ports import Engine, Outcome
+from gt_workflow.ports import Outcome
 
 T = TypeVar("T")
 R = TypeVar("R")
@@ -87,7 +88,7 @@ class ProcessEngine:
                     and len(window) < 2 * self._window
                     and (taken := taking.next())
                 ):
-                    window.append([_outcome(fn, item) for item in taken])
+                    window.append([outcome_of(fn, item) for item in taken])
                     continue
                 window.popleft()
                 if isinstance(head, _Batch):
@@ -165,38 +166,6 @@ class ProcessEngine:
         if self._pool is None:
             self._pool = _new_pool(self._processes)
         return self._pool
-
-
-class GradualEngine:
-    """Works here as long as starting processes would take longer than the work, then in them."""
-
-    def __init__(self, processes: Engine | None, *, alone: int) -> None:
-        """Do the first `alone` items here, or all of them if there are no processes."""
-        self._processes = processes
-        self._alone = alone
-
-    def map(
-        self, fn: Callable[[T], R], items: Iterable[T], *, batch: int | None = None
-    ) -> Iterator[Outcome[T, R]]:
-        """Yield one outcome per item, in order."""
-        source = iter(items)
-        for item in source if self._processes is None else islice(source, self._alone):
-            yield _outcome(fn, item)
-        if self._processes is not None and (more := next(source, None)) is not None:
-            yield from self._processes.map(fn, chain((more,), source), batch=batch)
-
-    def close(self) -> None:
-        """Release the processes."""
-        if self._processes is not None:
-            self._processes.close()
-
-
-def _outcome(fn: Callable[[T], R], item: T) -> Outcome[T, R]:
-    """Work on an item in this process."""
-    try:
-        return Outcome(item=item, value=fn(item))
-    except Exception as error:  # noqa: BLE001 - the caller decides, per item
-        return Outcome(item=item, error=error)
 
 
 class _Taking(Generic[T]):

@@ -7,26 +7,39 @@ from __future__ import annotations
 
 import fcntl
 import hashlib
-import mimetypes
+import io
 import os
 import re
 import secrets
 import stat
 from collections.abc import Iterator
 from contextlib import contextmanager
+from functools import cache
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from gt_workflow.errors import StorageError
+
+if TYPE_CHECKING:
+    import mimetypes
 
 TEMPORARY = re.compile(rb"\.gt-[0-9a-f]{24}\.part")
 
 _COPY_BYTES = 1 << 20
-_TYPES = mimetypes.MimeTypes()  # the built-in table: the same on every machine
+_BUFFER = 1 << 16
 
 
 def content_type(key: str) -> str | None:
     """Return the media type that a name's ending tells, as the AWS CLI does."""
-    return _TYPES.guess_type(key)[0]
+    return _types().guess_type(key)[0]
+
+
+@cache
+def _types() -> mimetypes.MimeTypes:
+    """Return the built-in table, which is the same on every machine."""
+    import mimetypes
+
+    return mimetypes.MimeTypes()
 
 
 @contextmanager
@@ -93,6 +106,27 @@ class TemporaryFile:
             os.close(self.descriptor)
             self.descriptor = -1
             self.path.unlink(missing_ok=True)
+
+
+class _Sink(io.RawIOBase):
+    """Makes a writer a raw file, so that C code buffers small writes before they are hashed."""
+
+    def __init__(self, writer: TemporaryFile) -> None:
+        self._writer = writer
+
+    def writable(self) -> bool:
+        return True
+
+    def write(self, data: object, /) -> int:
+        return self._writer.write(memoryview(data))  # type: ignore[arg-type]  # a bytes-like object
+
+    def tell(self) -> int:
+        return self._writer.size
+
+
+def buffered(writer: TemporaryFile) -> io.BufferedWriter:
+    """Return a sequential file in front of a writer."""
+    return io.BufferedWriter(_Sink(writer), _BUFFER)
 
 
 class FileLock:

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from gt_workflow import wiring
-from gt_workflow.cli import augment, show
+from gt_workflow.cli import show
 from gt_workflow.config import Settings
 from gt_workflow.errors import DataError, UsageError
 from gt_workflow.workflow import convert as stage
@@ -46,9 +46,13 @@ def convert(
         keep_empty=keep_empty,
         classes=classes,
     )
-    growing = augment.of_channels(
-        settings, manifest, out=out, attribute=attribute, on_bad_line=on_bad_line
-    )
+    growing = None
+    if settings.augment.variants:
+        from gt_workflow.cli import augment
+
+        growing = augment.of_channels(
+            settings, manifest, out=out, attribute=attribute, on_bad_line=on_bad_line
+        )
     writes = out.startswith("s3://") and not dry_run
     with (
         show.Narrator() as narrator,

@@ -12,12 +12,12 @@ from datetime import timedelta
 from typing import TYPE_CHECKING, Any, Self, TextIO
 
 from gt_workflow.config import Settings, StoreSection
-from gt_workflow.workflow.follow import Snapshot
 
 if TYPE_CHECKING:
     from rich.progress import Progress, TaskID
 
     from gt_workflow.workflow.convert import ConvertReceipt
+    from gt_workflow.workflow.follow import Snapshot
 
 
 # Control characters, and those that turn the direction of writing: names of files and labels must

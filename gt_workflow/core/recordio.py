@@ -12,8 +12,9 @@ from __future__ import annotations
 import re
 import struct
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from dataclasses import dataclass
 from typing import BinaryIO
+
+from msgspec import Struct
 
 from gt_workflow.core.boxes import Box
 from gt_workflow.errors import DataError
@@ -158,8 +159,7 @@ def list_line(record_id: int, label: Sequence[float], path: str) -> bytes:
     return (layout % (record_id, *label, path)).encode()
 
 
-@dataclass(frozen=True, slots=True)
-class ImageRecord:
+class ImageRecord(Struct, frozen=True):
     """What a record holds: its id, its label vector and the encoded image."""
 
     record_id: int

@@ -2,367 +2,40 @@
 
 Two backends, one code path: `embedded` runs or finds our own Ground Truth in a root folder (see
 `embedded`), `aws` uses an account's. They differ in where objects lie and in the clients' address.
+
+`files` has what needs no service. A part is imported when one of its names is first asked for, so
+that who converts files does not wait for what launches jobs.
 """
 
 from __future__ import annotations
 
-import os
-import secrets
-import tempfile
-from collections.abc import Callable, Iterator
-from contextlib import ExitStack, closing, contextmanager
-from dataclasses import dataclass
-from functools import cached_property, partial
-from pathlib import Path
-from threading import Event
-from typing import TYPE_CHECKING
-
-from gt_workflow.adapters.clients import AccountStorage, Clients, account_of, region_of
-from gt_workflow.adapters.clock import SystemClock
-from gt_workflow.adapters.storage import FolderStorage, LocalFiles, Router
-from gt_workflow.config import Settings
-from gt_workflow.core.names import private_workteam_arn
-from gt_workflow.errors import UsageError
-from gt_workflow.ports import WorkTeams
-from gt_workflow.wiring.embedded import (
-    ACCOUNT,
-    REGION,
-    TEAM,
-    address_of,
-    hosted,
-    root_folder,
-    take_port,
-)
-from gt_workflow.workflow.specify import Place
-
-# Requests to S3 cost processor time, files next to none: shards of files would be packed more
-# slowly by processes that have to send them back. A few of S3 are done before a pool would start.
-_SHARDS_ALONE = 4
-# Sixteen MiB of a manifest are counted before processes would have begun.
-_BLOCKS_ALONE = 32
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from gt_workflow.adapters.aws import GroundTruth
-    from gt_workflow.adapters.engine import GradualEngine, ProcessEngine
-    from gt_workflow.adapters.images import PillowImages
-    from gt_workflow.adapters.simulated import Tally
-    from gt_workflow.adapters.walk import LocalFolders
-    from gt_workflow.core.truth import Truth
-    from gt_workflow.service.portal.workers import Role, Workers
+    from gt_workflow.wiring.files import Local, local, require_root
+    from gt_workflow.wiring.places import account
+    from gt_workflow.wiring.services import Backend, backend, simulate, truth, work_teams
+
+__all__ = [
+    "Backend",
+    "Local",
+    "account",
+    "backend",
+    "local",
+    "require_root",
+    "simulate",
+    "truth",
+    "work_teams",
+]
+
+_PARTS = {"Local": "files", "local": "files", "require_root": "files", "account": "places"}
 
 
-@dataclass(frozen=True)
-class Local:
-    """Files, objects and pictures, without any service: what planning and converting need."""
-
-    root: Path | None  # of the embedded backend
-    storage: Router
-    clock: SystemClock
-    engine: ProcessEngine
-    packing: GradualEngine | None  # for shards of images
-    counting: GradualEngine  # for blocks of manifests
-    images: PillowImages
-    folders: LocalFolders
-    find_place: Callable[[], Place]
-
-    @cached_property
-    def place(self) -> Place:
-        """Where jobs live; asked for once, since an account has to be asked for its names."""
-        return self.find_place()
-
-    def path(self, uri: str) -> str:
-        """Return the file behind an object, relative to the current folder if that is shorter."""
-        if self.root is None or not uri.startswith("s3://"):
-            return uri
-        return min(str(file := self.root / uri[5:]), os.path.relpath(file), key=len)
-
-
-@dataclass(frozen=True, slots=True)
-class Backend:
-    """A labeling API, and what belongs to it.
-
-    `workers` and `address` (http://host:port, no slash at the end) are our own service's; on AWS
-    there are none. `client` makes boto3 clients of the same account, or of our own service.
-    """
-
-    ground_truth: GroundTruth
-    client: Clients
-    workteam_arn: str
-    workers: Workers | None = None
-    address: str = ""
-    hosting: bool = False  # whether the service runs in this process
-
-    def token(self, worker: str) -> str:
-        """Return a new token of the task API; whoever has it is that worker."""
-        if self.workers is None:
-            raise UsageError(
-                "on AWS workers are members of a work team and sign in at its portal; see `teams`"
-            )
-        self.workers.add(worker, team_arns=[self.workteam_arn])
-        return self.workers.invite(worker)
-
-    def worker_names(self) -> dict[str, str]:
-        """Return the names that people chose, by worker id; AWS tells none."""
-        return {one.id: one.name for one in self.workers.list()} if self.workers else {}
-
-    def gold(self, job_arn: str) -> dict[str, tuple[int, float]]:
-        """Return by worker id how many gold questions of a job were answered, and how well.
-
-        The second is the mean of `core.gold.feedback`'s score, 0 to 1. AWS shows none.
-        """
-        if self.workers is None:
-            return {}
-        from gt_workflow.service.labeling.review import Review
-
-        found = Review(store=self.workers.store, clock=self.workers.clock).workers(job_arn)
-        return {
-            one["id"]: (one["gold"]["answered"], one["gold"]["accuracy"])
-            for one in found
-            if one["gold"] is not None
-        }
-
-    def page(self, worker: str, *, role: Role | None = None) -> str:
-        """Return a new personal address of the worker page, good once; a role that is named stays.
-
-        Whoever may read the service's folder may do all: its owner's own page is an admin's.
-        """
-        if self.workers is None:
-            raise UsageError("on AWS workers sign in at their work team's portal; see `teams`")
-        self.workers.add(worker, team_arns=[self.workteam_arn])
-        if role is not None:
-            self.workers.appoint(worker, role)
-        return f"{self.address}/_/#invite={self.workers.invite_once(worker)}"
-
-    def revoke(self, worker: str) -> int:
-        """End all tokens, links and sessions of a worker; return how many there were."""
-        if self.workers is None:
-            raise UsageError("on AWS take workers out of their work team: teams remove")
-        if worker.strip() not in {one.name for one in self.workers.list()}:
-            raise UsageError(
-                f"there is no worker {worker!r}; `python -m gt_workflow teams list --members` "
-                "names them"
-            )
-        return self.workers.revoke(worker)
-
-
-@contextmanager
-def local(settings: Settings, *, writes: bool = True) -> Iterator[Local]:
-    """Open the objects and the machine's processes; nothing is started yet.
-
-    Without `writes` a root folder that is no service's stays as it is, and is not made either.
-    """
-    from gt_workflow.adapters.engine import GradualEngine, ProcessEngine
-    from gt_workflow.adapters.images import PillowImages
-    from gt_workflow.adapters.walk import LocalFolders
-
-    store = settings.store
-    base = f"s3://{store.bucket}/{store.prefix.strip('/')}".rstrip("/") + "/"
-    objects: FolderStorage | AccountStorage
-    find_place: Callable[[], Place]
-    with ExitStack() as stack:
-        if settings.backend == "aws":
-            clients = account(settings)
-            root, objects = None, AccountStorage(clients)
-            find_place = partial(_place_on_aws, settings, clients, base)
-        else:
-            root = root_folder(store.root) if writes else Path(store.root).absolute()
-            objects = FolderStorage(root) if writes else _readable(root, stack)
-            find_place = partial(_place_here, store.region or REGION, base)
-        cores = _cores()
-        engine = stack.enter_context(closing(ProcessEngine(cores)))
-        others = stack.enter_context(closing(ProcessEngine(max(cores - 1, 1), along=True, ahead=4)))
-        packing = None
-        if root is None:
-            packing = GradualEngine(engine if cores > 1 else None, alone=_SHARDS_ALONE)
-        yield Local(
-            root=root,
-            storage=Router(s3=objects, local=LocalFiles()),
-            clock=SystemClock(),
-            engine=engine,
-            packing=packing,
-            counting=GradualEngine(others if cores > 1 else None, alone=_BLOCKS_ALONE),
-            images=PillowImages(),
-            folders=LocalFolders(),
-            find_place=find_place,
-        )
-
-
-def _cores() -> int:
-    """Count the cores that this process may use."""
-    usable = getattr(os, "sched_getaffinity", None)  # Linux alone knows
-    return len(usable(0)) if usable is not None else os.cpu_count() or 1
-
-
-@contextmanager
-def backend(
-    settings: Settings, *, host: str = "127.0.0.1", port: int | None = None
-) -> Iterator[Backend]:
-    """Find the labeling API: the account's, or the root's service, hosted here if nobody does.
-
-    With `port` given this process must be the host, and `UsageError` says if it cannot be.
-    """
-    if settings.backend == "aws":
-        yield _on_aws(settings)
-        return
-    from filelock import FileLock, Timeout
-
-    from gt_workflow.adapters.aws import GroundTruth
-    from gt_workflow.service.portal.workers import Workers
-    from gt_workflow.service.store import Store
-
-    root = root_folder(settings.store.root)
-    region = settings.store.region or REGION
-    clock = SystemClock()
-    with ExitStack() as stack:
-        lock = FileLock(root / ".gt" / "host.lock")
-        try:
-            stack.enter_context(lock.acquire(blocking=False))
-            hosting = True
-        except Timeout:
-            hosting = False
-        if not hosting and port is not None:
-            raise UsageError(f"{root} is already served at {address_of(root, clock)}")
-        store = stack.enter_context(closing(Store(f"sqlite:///{root / '.gt' / 'service.sqlite'}")))
-        workers = Workers(store=store, clock=clock, new_token=lambda: secrets.token_urlsafe(32))
-        if hosting:
-            server = stack.enter_context(take_port(host, port))
-            stack.enter_context(hosted(region, root, store, workers, server))
-            address = server.address
-        else:
-            address = address_of(root, clock)
-        clients = _of_service(address, region)
-        yield Backend(
-            ground_truth=GroundTruth(clients("sagemaker")),
-            client=clients,
-            workteam_arn=private_workteam_arn(region, ACCOUNT, TEAM),
-            workers=workers,
-            address=address,
-            hosting=hosting,
-        )
-
-
-def work_teams(running: Backend) -> WorkTeams:
-    """Return the backend's work teams: the account's, or our own service's."""
-    from gt_workflow.adapters.workteams import CognitoTeams, OwnTeams
-
-    sagemaker = running.client("sagemaker")
-    if running.workers is not None:
-        return OwnTeams(sagemaker=sagemaker, workers=running.workers, address=running.address)
-    cognito = running.client("cognito-idp")
-    return CognitoTeams(sagemaker=sagemaker, cognito=cognito, clock=SystemClock())
-
-
-def account(settings: Settings) -> Clients:
-    """Return the clients of the account that the settings name; nothing is asked of it yet."""
-    profile = settings.aws.profile
-    region = settings.store.region or region_of(profile)
-    if not region:
-        raise UsageError("name the account's region: --region (store.region)")
-    return Clients(region=region, profile=profile)
-
-
-def truth(settings: Settings, *, wired: Local) -> Truth:
-    """Read what simulated workers know, so that a mistake in it is met before there is a job."""
-    from gt_workflow.adapters.simulated import load_truth
-
-    return load_truth(settings.workers.truth, storage=wired.storage)
-
-
-def simulate(
-    settings: Settings,
-    *,
-    known: Truth,
-    wired: Local,
-    running: Backend,
-    job_name: str,
-    halted: Event,
-) -> Tally:
-    """Let simulated workers do a job over the task API; returns when it is over, or `halted`."""
-    from gt_workflow.adapters.simulated import run_simulated
-    from gt_workflow.core.simulate import Noise
-    from gt_workflow.workflow.follow import look
-
-    job_arn = running.ground_truth.describe(job_name)["LabelingJobArn"]
-    chosen = settings.workers
-
-    def over() -> bool:
-        now = look(job_name, ground_truth=running.ground_truth, clock=wired.clock)
-        return halted.is_set() or now.over
-
-    return run_simulated(
-        address=running.address,
-        tokens=[running.token(f"simulated-{number + 1}") for number in range(chosen.count)],
-        truth=known,
-        noise=Noise(
-            position=chosen.position_noise,
-            miss=chosen.miss,
-            false_box=chosen.false_box,
-            wrong_class=chosen.wrong_class,
-        ),
-        seed=chosen.seed,
-        stop=over,
-        clock=wired.clock,
-        job_arn=job_arn,
-    )
-
-
-def require_root(settings: Settings) -> None:
-    """Raise `UsageError` if there is no service folder: a look at it must not make one."""
-    root = settings.store.root
-    if settings.backend == "embedded" and not (Path(root) / ".gt").is_dir():
-        raise UsageError(
-            f"there is no service folder at {root}; name it with --root, or launch a job first"
-        )
-
-
-def _on_aws(settings: Settings) -> Backend:
-    from gt_workflow.adapters.aws import GroundTruth
-
-    clients = account(settings)
-    return Backend(
-        ground_truth=GroundTruth(clients("sagemaker")),
-        client=clients,
-        workteam_arn=settings.aws.workteam,
-    )
-
-
-def _place_here(region: str, base: str) -> Place:
-    return Place(
-        base=base,
-        region=region,
-        role_arn=f"arn:aws:iam::{ACCOUNT}:role/gt-workflow",
-        workteam_arn=private_workteam_arn(region, ACCOUNT, TEAM),
-    )
-
-
-def _place_on_aws(settings: Settings, clients: Clients, base: str) -> Place:
-    """Turn the account's names into ARNs; empty ones stay empty, for who does not need them."""
-    from gt_workflow.adapters.workteams import CognitoTeams
-    from gt_workflow.workflow.teams import resolve
-
-    role, team = settings.aws.role, settings.aws.workteam
-    if role and not role.startswith("arn:"):
-        role = f"arn:aws:iam::{account_of(clients)}:role/{role}"
-    if team and not team.startswith("arn:"):
-        sagemaker, cognito = clients("sagemaker"), clients("cognito-idp")
-        teams = CognitoTeams(sagemaker=sagemaker, cognito=cognito, clock=SystemClock())
-        team = resolve(team, teams=teams)
-    return Place(base=base, region=clients.region, role_arn=role, workteam_arn=team)
-
-
-def _of_service(address: str, region: str) -> Clients:
-    """Return clients of the service at `address`; real AWS credentials are never sent there."""
-    return Clients(
-        region=region,
-        endpoint=address,
-        access_key=os.environ.get("GT_ACCESS_KEY_ID", "gt-workflow"),
-        secret_key=os.environ.get("GT_SECRET_ACCESS_KEY", "gt-workflow"),
-    )
-
-
-def _readable(root: Path, stack: ExitStack) -> FolderStorage:
-    """Open a root folder without leaving a trace, whether it is there or not."""
-    if (root / ".gt").is_dir():
-        return FolderStorage(root)
-    other = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="gt-workflow-")))
-    return FolderStorage(root if root.is_dir() else other, own=other / ".gt")
+def __getattr__(name: str) -> Any:
+    """Import the part that has this name."""
+    if name not in __all__:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    found = getattr(import_module(f"{__name__}.{_PARTS.get(name, 'services')}"), name)
+    globals()[name] = found
+    return found

@@ -17,30 +17,17 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from gt_workflow.adapters.clock import SystemClock
-from gt_workflow.adapters.storage import FolderStorage
-from gt_workflow.errors import ServiceError, StorageError, UsageError
+from gt_workflow.adapters.folder.storage import FolderStorage
+from gt_workflow.errors import ServiceError, UsageError
 
 if TYPE_CHECKING:
     from gt_workflow.service.portal.workers import Workers
     from gt_workflow.service.server import Server
 
-ACCOUNT = "123456789012"  # moto's, so that both halves of the service speak of one account
-TEAM = "default"
-REGION = "us-east-1"
 PREFERRED_PORT = 8577
 _SEARCH_SECONDS = 10.0  # for the address of a host that is just starting
 _SECRET_BYTES = 32
 _HOST_INTERVAL = 1.0  # seconds between two looks at the jobs; changes are told at once
-
-
-def root_folder(path: str) -> Path:
-    """Make the root folder; its `.gt` is the owner's alone, for it holds tokens' digests."""
-    root = Path(path).absolute()
-    try:
-        (root / ".gt").mkdir(parents=True, exist_ok=True, mode=0o700)
-    except OSError as error:
-        raise StorageError(f"cannot be made: {error.strerror}", uri=str(root)) from None
-    return root
 
 
 def take_port(host: str, port: int | None) -> Server:

@@ -127,7 +127,8 @@ def test_many_threads_that_come_and_go_leave_no_connections(store):
         thread.join()
         store.head("photos", f"k{number}")
     links = [link for link in Path("/proc/self/fd").iterdir() if link.exists()]
-    assert sum(link.readlink().name == "objects.sqlite" for link in links) <= 4
+    # Other tests' stores are closed whenever the garbage collector finds them.
+    assert sum(link.readlink() == store.own / "objects.sqlite" for link in links) in range(1, 5)
 
 
 def test_objects_outlive_the_loss_of_the_index(store):

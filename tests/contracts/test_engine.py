@@ -12,7 +12,8 @@ from dataclasses import dataclass
 
 import pytest
 
-from gt_workflow.adapters.engine import GradualEngine, ProcessEngine, WorkerDiedError
+from gt_workflow.adapters.engine import ProcessEngine, WorkerDiedError
+from gt_workflow.adapters.gradual import GradualEngine
 from gt_workflow.adapters.memory import SerialEngine
 from gt_workflow.errors import DataError, GtWorkflowError
 
@@ -21,9 +22,7 @@ from gt_workflow.errors import DataError, GtWorkflowError
 def engine(request):
     along = request.param == "along"
     made = SerialEngine() if request.param == "serial" else ProcessEngine(2, batch=3, along=along)
-    if request.param == "gradual":
-        made = GradualEngine(made, alone=2)
-    yield made
+    yield GradualEngine(lambda: made, alone=2) if request.param == "gradual" else made
     made.close()
 
 

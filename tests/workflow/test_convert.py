@@ -10,7 +10,8 @@ from dataclasses import replace
 import pytest
 from PIL import Image
 
-from gt_workflow.adapters.engine import GradualEngine, ProcessEngine
+from gt_workflow.adapters.engine import ProcessEngine
+from gt_workflow.adapters.gradual import GradualEngine
 from gt_workflow.adapters.memory import MemoryStorage, SerialEngine
 from gt_workflow.adapters.storage import FolderStorage, LocalFiles, Router
 from gt_workflow.core import recordio
@@ -851,7 +852,7 @@ def test_processes_write_the_bytes_that_one_process_writes(tmp_path):
                 file.write(data)
     packed_by(alone, None)
     with closing(ProcessEngine(2)) as engine:
-        packed_by(several, GradualEngine(engine, alone=2))
+        packed_by(several, GradualEngine(lambda: engine, alone=2))
     found = [
         {uri.uri: outcome.result() for uri, outcome in contents(storage)}
         for storage in (alone, several)

@@ -11,15 +11,15 @@ from __future__ import annotations
 import math
 import re
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
 from types import MappingProxyType
 from typing import Final
+
+from msgspec import Struct
 
 from gt_workflow.errors import UsageError
 
 
-@dataclass(frozen=True, slots=True)
-class Whole:
+class Whole(Struct, frozen=True):
     """A whole number from `low` on."""
 
     low: int
@@ -32,8 +32,7 @@ class Whole:
         return f"a whole number from {self.low} on"
 
 
-@dataclass(frozen=True, slots=True)
-class Real:
+class Real(Struct, frozen=True):
     """A number from `low` to `high`; an open end is not among them."""
 
     low: float
@@ -55,8 +54,7 @@ class Real:
         return f"a number in {start}{self.low:g}, {self.high:g}{end}"
 
 
-@dataclass(frozen=True, slots=True)
-class Choice:
+class Choice(Struct, frozen=True):
     """One of a few words."""
 
     words: tuple[str, ...]
@@ -69,8 +67,7 @@ class Choice:
         return f"one of {', '.join(self.words)}"
 
 
-@dataclass(frozen=True, slots=True)
-class Text:
+class Text(Struct, frozen=True):
     """A text of a form that `what` puts into words."""
 
     pattern: str

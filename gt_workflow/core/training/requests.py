@@ -8,8 +8,9 @@ members are left out. Sources: developer guide, "Object Detection - MXNet", "Inc
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
 from typing import Any, Final, Literal, TypeAlias
+
+from msgspec import Struct
 
 from gt_workflow.core.names import training_image
 from gt_workflow.core.training.hyperparameters import hyperparameters
@@ -30,8 +31,7 @@ __all__ = [
 Form: TypeAlias = Literal["recordio", "image", "manifest"]
 
 
-@dataclass(frozen=True, slots=True)
-class TrainingSpec:
+class TrainingSpec(Struct, frozen=True):
     """One training; times in seconds, addresses as `s3://bucket/key`.
 
     `channels` are blocks of `input_data_config`, and of `model_channel` if an older model is

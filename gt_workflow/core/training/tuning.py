@@ -7,9 +7,10 @@ Source: developer guide, "Tune an Object Detection Model" (the ranges, the only 
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
 from types import MappingProxyType
 from typing import Any, Final, Literal, TypeAlias
+
+from msgspec import Struct
 
 from gt_workflow.errors import UsageError
 
@@ -20,8 +21,7 @@ MOST_PARALLEL: Final = 100
 Kind: TypeAlias = Literal["Integer", "Continuous", "Categorical"]
 
 
-@dataclass(frozen=True, slots=True)
-class Range:
+class Range(Struct, frozen=True):
     """Where one hyperparameter is searched: from `values[0]` to `values[1]`, or among `values`."""
 
     name: str

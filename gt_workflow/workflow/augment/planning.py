@@ -9,6 +9,8 @@ from collections.abc import Iterator, Mapping
 from dataclasses import asdict
 from typing import TYPE_CHECKING, Any, BinaryIO, Final
 
+import msgspec
+
 from gt_workflow.core.looks import alike_in
 from gt_workflow.core.manifest import Record, is_variant, read, split_lines
 from gt_workflow.core.near_duplicates import NEAR
@@ -175,6 +177,7 @@ def _varies(
 def _digest(settings: AugmentSettings, source: Any) -> str:
     names = settings.names
     decides = asdict(settings) | {"variants": names, "source": source.hexdigest(), "v": _VERSION}
+    decides["look"] = msgspec.structs.asdict(settings.look)
     if settings.distance == NEAR:  # as it was before there was a choice
         del decides["distance"]
     return hashlib.sha256(json.dumps(decides, sort_keys=True).encode()).hexdigest()

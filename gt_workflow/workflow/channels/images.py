@@ -10,8 +10,9 @@ from __future__ import annotations
 
 import struct
 from collections.abc import Iterator
-from dataclasses import dataclass
 from typing import BinaryIO, Literal
+
+from msgspec import Struct
 
 from gt_workflow.core import recordio
 from gt_workflow.ports import Storage
@@ -37,8 +38,7 @@ LONGEST_SIDE = 1 << 20
 """Pixels; OpenCV, with which MXNet decodes, refuses more."""
 
 
-@dataclass(frozen=True, slots=True)
-class Raster:
+class Raster(Struct, frozen=True, gc=False):
     """The stored raster: size in pixels, EXIF orientation 1 to 8 (1 if there is none)."""
 
     format: Literal["jpeg", "png"]

@@ -8,8 +8,9 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
-from dataclasses import dataclass
 from typing import Any, Literal
+
+from msgspec import Struct
 
 from gt_workflow.core.boxes import Box, clip
 from gt_workflow.core.manifest import Annotation, Label, Record
@@ -22,8 +23,7 @@ Absence = Literal["failed", "untouched", "no boxes", "no box left"]
 _NOISE = 1e-3
 
 
-@dataclass(frozen=True, slots=True)
-class Kept:
+class Kept(Struct, frozen=True, gc=False):
     """A box that a channel holds; `index` is its place in the label's annotations."""
 
     index: int
@@ -31,8 +31,7 @@ class Kept:
     box: Box
 
 
-@dataclass(frozen=True, slots=True)
-class Judged:
+class Judged(Struct, frozen=True, gc=False):
     """What became of one line: its boxes, or why there are none."""
 
     record: Record
@@ -93,8 +92,7 @@ def _edges(low: float, high: float, limit: int) -> tuple[int, int]:
     return first, max(min(math.floor(high + 0.5), limit), first + 1)
 
 
-@dataclass(frozen=True, slots=True)
-class ChannelClass:
+class ChannelClass(Struct, frozen=True):
     """One class of a channel: its id there, its exact name, its ids in the manifest."""
 
     class_id: int

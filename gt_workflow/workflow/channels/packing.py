@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 
 import msgspec
 
@@ -23,18 +23,17 @@ STEP = 100
 """Lines between two calls of progress."""
 
 
-@dataclass(slots=True)
-class Packed:
+class Packed(msgspec.Struct):
     """What became of a plan's images; `sides` counts those that the channels hold.
 
     `local` counts images that are no S3 objects, `refused` tells which cannot be used.
     """
 
-    sides: dict[Side, SideCounts] = field(
+    sides: dict[Side, SideCounts] = msgspec.field(
         default_factory=lambda: {name: SideCounts() for name in SIDES}
     )
-    refused: list[Event] = field(default_factory=list)
-    content_types: set[str] = field(default_factory=set)
+    refused: list[Event] = msgspec.field(default_factory=list)
+    content_types: set[str] = msgspec.field(default_factory=set)
     local: int = 0
 
     def add(self, sample: Sample, done: Done, names: Mapping[int, str]) -> None:

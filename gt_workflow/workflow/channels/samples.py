@@ -13,7 +13,6 @@ import tempfile
 from array import array
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass
 from typing import BinaryIO, Literal, cast
 
 import msgspec
@@ -46,8 +45,7 @@ def snapshot(storage: Storage, uri: str) -> Iterator[tuple[BinaryIO, str]]:
         yield cast("BinaryIO", copy), digest.hexdigest()
 
 
-@dataclass(frozen=True, slots=True)
-class Rules:
+class Rules(msgspec.Struct, frozen=True):
     """What decides about a line's place in the channels; see `ConvertSettings`."""
 
     min_side: float

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, field
 from typing import Literal
 
 import msgspec
@@ -76,16 +75,15 @@ def _shard(first: int, encoded: Sequence[bytes], write: bool) -> Shard:
     return Shard(first, encoded, write=write)
 
 
-@dataclass(slots=True)
-class Packed:
+class Packed(msgspec.Struct):
     """What became of a shard.
 
     `frames` are the images' records, `lines` what is to be appended to the files of this path.
     """
 
-    done: list[Done] = field(default_factory=list)
-    frames: list[bytes] = field(default_factory=list)
-    lines: dict[str, bytes] = field(default_factory=dict)
+    done: list[Done] = msgspec.field(default_factory=list)
+    frames: list[bytes] = msgspec.field(default_factory=list)
+    lines: dict[str, bytes] = msgspec.field(default_factory=dict)
     read: int = 0
 
 
@@ -130,8 +128,7 @@ class Feed:
         return min(max(self._target * self._images // self._bytes, 1), _MOST)
 
 
-@dataclass(frozen=True, slots=True)
-class PackShard:
+class PackShard(msgspec.Struct, frozen=True):
     """Works on a shard; a value, so that an engine may send it to other processes."""
 
     storage: Storage

@@ -15,7 +15,6 @@ as documented there; RecordIO keeps fractions.
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
 from typing import Any
 
 import msgspec
@@ -49,8 +48,7 @@ class Sample(msgspec.Struct, frozen=True, array_like=True):
         return [(class_id, Box(*edges)) for class_id, *edges in self.objects]
 
 
-@dataclass(frozen=True, slots=True)
-class Forms:
+class Forms(msgspec.Struct, frozen=True):
     """The forms that a run writes, and where each image goes in them; can be pickled."""
 
     out: str

@@ -9,8 +9,10 @@ import hashlib
 import json
 import re
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Any
+
+from msgspec.structs import replace
 
 from gt_workflow.config import Settings
 from gt_workflow.config import Training as TrainingSettings

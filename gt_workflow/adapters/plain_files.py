@@ -1,0 +1,142 @@
+"""Plain files as a `Storage`."""
+
+from __future__ import annotations
+
+import os
+import stat
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager, suppress
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import BinaryIO
+
+from gt_workflow.adapters.bulk import GrowingFile, read_each
+from gt_workflow.adapters.files import TEMPORARY, TemporaryFile, buffered, sync_folder, translated
+from gt_workflow.errors import ObjectNotFoundError, StorageError
+from gt_workflow.ports import Outcome, Stat
+
+
+class LocalFiles:
+    """Plain paths, absolute or from the current folder; links are followed, loops are not."""
+
+    def open(self, uri: str) -> BinaryIO:
+        """Open a file for reading."""
+        with _files(uri):
+            if Path(uri).is_dir():
+                raise ObjectNotFoundError("is a folder, not a file", uri=uri)
+            return Path(uri).open("rb")
+
+    @contextmanager
+    def create(self, uri: str) -> Iterator[BinaryIO]:
+        """Write a file beside its place and move it there at a clean exit."""
+        target = _target(uri)
+        temporary = TemporaryFile(target.parent, uri, hashed=False)
+        try:
+            with buffered(temporary) as buffer:
+                yield buffer
+            with _files(uri):
+                temporary.sync()
+                _move(temporary.path, target)
+        finally:
+            temporary.discard()
+
+    def list(self, prefix: str) -> Iterator[Stat]:
+        """Yield files whose path starts with `prefix`, sorted by the path's bytes."""
+        head, slash, name = prefix.rpartition("/")
+        with _files(prefix):
+            yield from _walk(head + slash, name.encode(), ())
+
+    def exists(self, uri: str) -> bool:
+        """Tell whether the file is there."""
+        with _files(uri):
+            return Path(uri).is_file()
+
+    def stat(self, uri: str) -> Stat:
+        """Describe one file."""
+        with _files(uri):
+            status = Path(uri).stat()
+        if not stat.S_ISREG(status.st_mode):
+            raise ObjectNotFoundError("is no file", uri=uri)
+        return Stat(uri, status.st_size, datetime.fromtimestamp(status.st_mtime, UTC))
+
+    def delete(self, uri: str) -> None:
+        """Delete one file; its folders stay."""
+        with _files(uri):
+            Path(uri).unlink(missing_ok=True)
+
+    def read_all(self, uris: Iterable[str], *, limit: int) -> Iterator[Outcome[str, bytes]]:
+        """Read one file after the other."""
+        return read_each(uris, limit=limit, path_of=str, open_=self.open)
+
+    def grow(self, uri: str, *, token: str = "", size: int = 0) -> GrowingFile:
+        """Grow a file beside its place."""
+        target = _target(uri)
+        return GrowingFile(target.parent, uri, lambda file: _move(file.path, target), token, size)
+
+
+def _target(uri: str) -> Path:
+    """Return the file that a path means, its folder made; StorageError for a folder."""
+    target = Path(uri)
+    with _files(uri):
+        if not target.name or uri.endswith("/") or target.is_dir():
+            raise StorageError("is a folder, not a file", uri=uri)
+        if target.is_symlink():
+            # Through a link, as any program writes: the link stays, its target changes.
+            target = target.resolve()
+        # Most folders are there; asking costs less than making what cannot be made.
+        if not target.parent.is_dir():
+            target.parent.mkdir(parents=True, exist_ok=True)
+    return target
+
+
+def _move(path: Path, target: Path) -> None:
+    """Put a finished file in its place, with the rights of the one that was there."""
+    with suppress(FileNotFoundError):
+        path.chmod(stat.S_IMODE(target.stat().st_mode))
+    path.replace(target)
+    sync_folder(target.parent)
+
+
+@contextmanager
+def _files(uri: str) -> Iterator[None]:
+    """Turn what the operating system raises into `StorageError`."""
+    try:
+        with translated(uri):
+            yield
+    except StorageError as error:
+        if isinstance(error.__cause__, FileNotFoundError | NotADirectoryError):
+            raise ObjectNotFoundError("there is no such file", uri=uri) from error.__cause__
+        raise
+
+
+def _walk(folder: str, start: bytes, above: tuple[tuple[int, int], ...]) -> Iterator[Stat]:
+    """Yield the files below `folder` (a path as given, with its slash) in order."""
+    try:
+        status = Path(folder or ".").stat()
+    except (FileNotFoundError, NotADirectoryError):
+        return
+    if not stat.S_ISDIR(status.st_mode):
+        return
+    identity = (status.st_dev, status.st_ino)
+    if identity in above:
+        return  # a link that leads back up
+    for name in _names(folder):
+        path = folder + os.fsdecode(name)
+        if name.endswith(b"/"):
+            if name.startswith(start) or start.startswith(name):
+                yield from _walk(path, b"", (*above, identity))
+        elif name.startswith(start):
+            status = Path(path).stat()
+            yield Stat(path, status.st_size, datetime.fromtimestamp(status.st_mtime, UTC))
+
+
+def _names(folder: str) -> list[bytes]:
+    """Return what is in a folder in the order of whole paths; `/` ends a folder's name."""
+    names: list[bytes] = []
+    with os.scandir(os.fsencode(folder) or b".") as entries:
+        for entry in entries:
+            if entry.is_dir():
+                names.append(entry.name + b"/")
+            elif entry.is_file() and not TEMPORARY.fullmatch(entry.name):
+                names.append(entry.name)
+    return sorted(names)
