@@ -7,13 +7,12 @@ no bucket, starts no process and decodes no picture.
 from __future__ import annotations
 
 import os
-import tempfile
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, closing, contextmanager
 from dataclasses import dataclass
 from functools import cached_property, partial
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from gt_workflow.adapters.clock import SystemClock
 from gt_workflow.adapters.gradual import GradualEngine
@@ -122,7 +121,7 @@ def local(settings: Settings, *, writes: bool = True) -> Iterator[Local]:
             find_place = partial(places.on_aws, settings, clients, base)
         else:
             root = root_folder(store.root) if writes else Path(store.root).absolute()
-            objects = partial(_folder, *((root, None) if writes else _readable(root, stack)))
+            objects = partial(_folder, root) if writes else _Untouched(root, stack)
             find_place = partial(_place_here, store.region, base)
         yield Local(
             root=root,
@@ -165,16 +164,36 @@ def _place_here(region: str, base: str) -> Place:
     return places.here(region, base)
 
 
-def _folder(root: Path, own: Path | None) -> Storage:
+def _folder(root: Path, own: Path | None = None) -> Storage:
     """Open a folder of buckets; a function of the module, so that it can be sent to a process."""
     from gt_workflow.adapters.folder.storage import FolderStorage
 
     return FolderStorage(root, own)
 
 
-def _readable(root: Path, stack: ExitStack) -> tuple[Path, Path | None]:
-    """Return where a root folder is read without leaving a trace, whether it is there or not."""
-    if (root / ".gt").is_dir():
-        return root, None
-    other = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="gt-workflow-")))
-    return root if root.is_dir() else other, other / ".gt"
+class _Untouched:
+    """Opens a root folder without leaving a trace, whether it is there or not."""
+
+    def __init__(self, root: Path, stack: ExitStack) -> None:
+        """Open nothing yet."""
+        self._root = root
+        self._stack = stack
+
+    def __call__(self) -> Storage:
+        """Open it."""
+        return _folder(*self._places)
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        """Open the same places in another process."""
+        return partial, (_folder, *self._places)
+
+    @cached_property
+    def _places(self) -> tuple[Path, Path | None]:
+        import tempfile
+
+        root = self._root
+        if (root / ".gt").is_dir():
+            return root, None
+        made = tempfile.TemporaryDirectory(prefix="gt-workflow-")
+        other = Path(self._stack.enter_context(made))
+        return root if root.is_dir() else other, other / ".gt"

@@ -115,8 +115,17 @@ def test_an_image_record_is_unpacked_to_what_was_packed(record_id, label, image)
 
 
 @given(record=pieces)
-def test_numpy_finds_what_the_expression_finds(record):
+def test_the_quick_search_finds_what_the_expression_finds(record):
     assert list(recordio.quick_search()(record)) == list(recordio.search(record))
+
+
+@pytest.mark.parametrize("size", [*range(12), 1023, 1024, 100_001])
+def test_the_quick_search_looks_at_aligned_words_up_to_the_end_and_no_further(size):
+    quick = recordio.quick_search()
+    for shift in range(4):
+        data = bytes(size) + b"x" * shift + MAGIC
+        assert list(quick(data)) == ([size + shift] if (size + shift) % 4 == 0 else [])
+        assert list(quick(data[:-1])) == []
 
 
 def test_a_big_image_is_not_copied():

@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
-import tempfile
 from array import array
 from collections.abc import Iterator, Mapping
 from contextlib import ExitStack
-from typing import Any
+from typing import Any, BinaryIO, Final
 
 import msgspec
 
 from gt_workflow.ports import Storage
+
+HELD: Final = 4 << 20
+"""Bytes that are kept in memory before there is a file for them."""
 
 
 class Event(msgspec.Struct, frozen=True, omit_defaults=True, rename="kebab"):
@@ -24,30 +26,51 @@ class Event(msgspec.Struct, frozen=True, omit_defaults=True, rename="kebab"):
 
 
 class Spool:
-    """Byte strings in a temporary file, read back by their place."""
+    """Byte strings, read back by their place: many of them in a temporary file."""
 
-    def __init__(self, stack: ExitStack) -> None:
-        """Begin empty; the file is gone when the stack closes."""
-        self._file = stack.enter_context(tempfile.TemporaryFile())  # noqa: SIM115 - the stack closes it
-        self._starts = array("Q")
+    def __init__(self, stack: ExitStack, *, held: int = HELD) -> None:
+        """Begin empty; up to `held` bytes need no file, which is gone when the stack closes."""
+        self._stack = stack
+        self._most = held
+        self._file: BinaryIO | None = None
+        self._starts = array("Q")  # of those in the file
         self._end = 0
+        self._held: list[bytes] = []  # the others
+        self._bytes = 0
 
     def __len__(self) -> int:
-        return len(self._starts)
+        return len(self._starts) + len(self._held)
 
     def append(self, data: bytes) -> None:
         """Put one string behind the others; all come before the first is read."""
-        self._starts.append(self._end)
-        self._file.write(data)
-        self._end += len(data)
+        self._held.append(data)
+        self._bytes += len(data)
+        if self._bytes > self._most:
+            self._write()
+
+    def _write(self) -> None:
+        if self._file is None:
+            import tempfile  # what it imports takes longer than a small set's samples
+
+            self._file = self._stack.enter_context(tempfile.TemporaryFile())  # noqa: SIM115 - the stack closes it
+        for data in self._held:
+            self._starts.append(self._end)
+            self._end += len(data)
+        self._file.seek(0, 2)
+        self._file.writelines(self._held)
+        self._held = []
+        self._bytes = 0
 
     def __getitem__(self, index: int) -> bytes:
-        end = self._starts[index + 1] if index + 1 < len(self._starts) else self._end
+        filed = len(self._starts)
+        if index >= filed or self._file is None:
+            return self._held[index - filed]
+        end = self._starts[index + 1] if index + 1 < filed else self._end
         self._file.seek(self._starts[index])
         return self._file.read(end - self._starts[index])
 
     def __iter__(self) -> Iterator[bytes]:
-        return (self[index] for index in range(len(self._starts)))
+        return (self[index] for index in range(len(self)))
 
 
 def write_report(

@@ -1,7 +1,7 @@
 """From the manifest to samples in the channel's order, and a note of each line that gave none.
 
-Samples wait in a temporary file, so that memory holds sixteen bytes and a name per image, however
-many boxes there are. The sides come one after the other, each shuffled by a hash of the
+Many samples wait in a temporary file, so that memory holds sixteen bytes and a name per image,
+however many boxes there are. The sides come one after the other, each shuffled by a hash of the
 image's address: MXNet shuffles only within what it has read ahead, and manifests come sorted by
 whoever named the photographs.
 """
@@ -9,10 +9,10 @@ whoever named the photographs.
 from __future__ import annotations
 
 import hashlib
-import tempfile
+import io
 from array import array
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from typing import BinaryIO, Literal, cast
 
 import msgspec
@@ -23,7 +23,7 @@ from gt_workflow.errors import DataError
 from gt_workflow.ports import Storage
 from gt_workflow.workflow.channels.labels import ChannelClass, Judged, judge
 from gt_workflow.workflow.channels.names import Names
-from gt_workflow.workflow.channels.report import Event, Spool
+from gt_workflow.workflow.channels.report import HELD, Event, Spool
 from gt_workflow.workflow.channels.writers import Sample
 
 _CHUNK = 1 << 20
@@ -31,18 +31,27 @@ _CHUNK = 1 << 20
 
 @contextmanager
 def snapshot(storage: Storage, uri: str) -> Iterator[tuple[BinaryIO, str]]:
-    """Copy an object to a temporary file; give it and the SHA-256 of its bytes.
+    """Copy an object, a large one to a temporary file; give it and the SHA-256 of its bytes.
 
     A stage that reads a manifest several times must see the same one each time.
     """
     digest = hashlib.sha256()
-    with tempfile.TemporaryFile() as copy:
-        with storage.open(uri) as file:
-            while chunk := file.read(_CHUNK):
-                digest.update(chunk)
-                copy.write(chunk)
+    with ExitStack() as temporary, storage.open(uri) as file:
+        copy: BinaryIO = io.BytesIO()
+        while chunk := file.read(_CHUNK):
+            digest.update(chunk)
+            if isinstance(copy, io.BytesIO) and copy.tell() + len(chunk) > HELD:
+                small, copy = copy, temporary.enter_context(_temporary_file())
+                copy.write(small.getbuffer())
+            copy.write(chunk)
         copy.seek(0)
-        yield cast("BinaryIO", copy), digest.hexdigest()
+        yield copy, digest.hexdigest()
+
+
+def _temporary_file() -> BinaryIO:
+    import tempfile  # what it imports takes longer than reading a small manifest
+
+    return cast("BinaryIO", tempfile.TemporaryFile())
 
 
 class Rules(msgspec.Struct, frozen=True):

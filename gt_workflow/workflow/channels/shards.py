@@ -7,8 +7,8 @@ Images of the form `image`, one object each, are written from here.
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Callable, Iterator, Sequence
+from functools import cache
 from typing import Literal
 
 import msgspec
@@ -29,9 +29,9 @@ HERE = 1 << 20
 """The same where files are read one by one: what was read is written while the cache has it."""
 
 _FIRST, _MOST = 16, 256  # images in the first shard, and in any
-_NUMPY_FROM = 2048  # NumPy takes as long to import as it saves on so many images
 
 _decode = msgspec.msgpack.Decoder(Sample).decode
+_search = cache(recordio.quick_search)
 
 
 class Done(msgspec.Struct, frozen=True, array_like=True):
@@ -139,8 +139,7 @@ class PackShard(msgspec.Struct, frozen=True):
         """Read, check and frame; raises StorageError for what is no image's fault."""
         packed = Packed()
         lines: dict[str, list[bytes]] = {}
-        quick = shard.first >= _NUMPY_FROM or "numpy" in sys.modules
-        search = recordio.quick_search() if quick else recordio.search
+        search = _search() if "recordio" in self.forms.forms else recordio.search
         whole = self.forms.needs_whole_images
         samples = shard.samples
         found = self.storage.read_all(
