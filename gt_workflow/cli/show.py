@@ -89,10 +89,17 @@ class Narrator:
     Use as a context manager; call it as a `ports.Progress`.
     """
 
-    def __init__(self, *, stream: TextIO | None = None, every: float = 5.0) -> None:
+    def __init__(
+        self,
+        *,
+        stream: TextIO | None = None,
+        every: float = 5.0,
+        seconds: Callable[[], float] = time.monotonic,
+    ) -> None:
         """Speak to `stream` (stderr); without a terminal at most one line per `every` seconds."""
         self._stream = stream or sys.stderr
         self._every = every
+        self._seconds = seconds
         self._bars: Progress | None = None
         self._tasks: dict[str, TaskID] = {}
         self._spoken: dict[str, tuple[str, float]] = {}
@@ -138,7 +145,7 @@ class Narrator:
         known = f" of {total}" if total else ""
         text = f"{stage}: {done}{known}{f' ({detail})' if detail else ''}"
         before, when = self._spoken.get(stage, ("", -self._every))
-        moment = time.monotonic()
+        moment = self._seconds()
         finished = bool(total) and done >= total
         if text != before and (finished or moment - when >= self._every):
             self._spoken[stage] = text, moment
@@ -151,7 +158,7 @@ class Narrator:
         What was done before this run began, as when it goes on, does not count; a stage whose
         count falls has begun again.
         """
-        moment = time.monotonic()
+        moment = self._seconds()
         before, begun, last = self._begun.get(stage, (done, moment, done))
         if done < last:
             before, begun = done, moment
