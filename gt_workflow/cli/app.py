@@ -9,39 +9,29 @@ import os
 import signal
 import sys
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Any
 
-import typer
-import typer.core
+import click
 
 from gt_workflow import __version__
 from gt_workflow.cli import (
     augment_commands,
     following_commands,
+    options,
     preflight_commands,
     repair_commands,
     split_commands,
     teams_commands,
     training_commands,
 )
-from gt_workflow.cli.options import (
-    Augment,
-    Common,
-    JobName,
-    Json,
-    Root,
-    SettingsFile,
-    names,
-    read_settings,
-    with_common,
-)
+from gt_workflow.cli.options import Common, names, read_settings
 from gt_workflow.errors import GtWorkflowError, InterruptedByUserError
 
 
-class _Commands(typer.core.TyperGroup):
-    """Typer would end an interrupted command with `Aborted!` and 1; ours says how to go on."""
+class _Commands(options.InOrder):
+    """Click would end an interrupted command with `Aborted!` and 1; ours says how to go on."""
 
-    def invoke(self, ctx: Any) -> Any:
+    def invoke(self, ctx: click.Context) -> Any:
         """Run a command; Ctrl-C becomes an error like any other."""
         try:
             return super().invoke(ctx)
@@ -49,93 +39,84 @@ class _Commands(typer.core.TyperGroup):
             raise InterruptedByUserError from None
 
 
-app = typer.Typer(
-    name="gt_workflow",
+@click.group(
+    "gt_workflow",
     cls=_Commands,
-    rich_markup_mode=None,
-    no_args_is_help=True,
-    pretty_exceptions_enable=False,
-    help="From a pile of photographs to a trained object detector's data.",
     epilog="Main job: python -m gt_workflow launch PHOTOGRAPHS --labels NAME[,NAME...]",
+    context_settings={"show_default": True},
 )
+@click.version_option(__version__, message="gt_workflow %(version)s", help="Print the version.")
+def app() -> None:
+    """From a pile of photographs to a trained object detector's data."""
 
 
 @app.command()
-@with_common
+@click.argument(
+    "photographs",
+    metavar="[PHOTOGRAPHS]",
+    required=False,
+    help="A folder, an s3:// prefix or a manifest.",
+)
+@click.option("--labels", metavar="NAME[,NAME...]", help="What to draw boxes around.")
+@click.option("--name", help="How the job's name begins.")
+@click.option(
+    "--workers-per-object", metavar="N", type=int, help="Distinct workers per photograph, 1-9."
+)
+@click.option("--instructions", metavar="FILE", help="Text, Markdown or HTML shown to workers.")
+@click.option("--gold", metavar="FILE", help="A manifest of known images, mixed in with feedback.")
+@click.option(
+    "--gold-rate", metavar="SHARE", type=float, help="Of each worker's tasks [default: 0.1]."
+)
+@click.option("--workers", metavar="people|simulated", help="Who labels.")
+@click.option(
+    "--truth", metavar="FILE", help="What simulated workers know: a manifest or VOC folder."
+)
+@click.option(
+    "--duplicates", metavar="keep|drop", help="Label photographs of the same content again?"
+)
+@click.option("--to", metavar="FORM[,FORM...]", help="Channels: recordio, image, manifest.")
+@click.option("--out", metavar="DIR|s3://", help="Where the channels go.")
+@options.augment
+@click.option("--bucket", metavar="NAME", help="Where objects go [default: gt-workflow].")
+@click.option("--role", metavar="NAME|ARN", help="AWS: the execution role.")
+@click.option(
+    "--workteam", metavar="NAME|ARN", help="AWS: who labels, a private or a vendor's team."
+)
+@click.option("--auto-label", is_flag=True, help="AWS: a model labels what it is sure of.")
+@click.option(
+    "--auto-label-from", metavar="JOB", help="AWS: begin with the model of an earlier job."
+)
+@click.option("--public-anyway", is_flag=True, help="AWS: ask for the closed public workforce.")
+@click.option("--max-cost", metavar="USD", help="AWS: above this, ask first.")
+@click.option("--init", is_flag=True, help="Write a commented gt.toml, no more.")
+@click.option("--dry-run", is_flag=True, help="Print plan, request and cost; create nothing.")
+@click.option("--no-wait", is_flag=True, help="Return as soon as the job exists.")
+@options.with_common
 def launch(  # noqa: PLR0913 - one parameter per flag
-    photographs: Annotated[
-        str | None,
-        typer.Argument(metavar="[PHOTOGRAPHS]", help="A folder, an s3:// prefix or a manifest."),
-    ] = None,
-    labels: Annotated[
-        str | None, typer.Option(metavar="NAME[,NAME...]", help="What to draw boxes around.")
-    ] = None,
     *,
-    name: Annotated[str | None, typer.Option(help="How the job's name begins.")] = None,
-    workers_per_object: Annotated[
-        int | None, typer.Option(metavar="N", help="Distinct workers per photograph, 1-9.")
-    ] = None,
-    instructions: Annotated[
-        str | None, typer.Option(metavar="FILE", help="Text, Markdown or HTML shown to workers.")
-    ] = None,
-    gold: Annotated[
-        str | None,
-        typer.Option(metavar="FILE", help="A manifest of known images, mixed in with feedback."),
-    ] = None,
-    gold_rate: Annotated[
-        float | None, typer.Option(metavar="SHARE", help="Of each worker's tasks [default: 0.1].")
-    ] = None,
-    workers: Annotated[
-        str | None, typer.Option(metavar="people|simulated", help="Who labels.")
-    ] = None,
-    truth: Annotated[
-        str | None,
-        typer.Option(metavar="FILE", help="What simulated workers know: a manifest or VOC folder."),
-    ] = None,
-    duplicates: Annotated[
-        str | None,
-        typer.Option(metavar="keep|drop", help="Label photographs of the same content again?"),
-    ] = None,
-    to: Annotated[
-        str | None,
-        typer.Option(metavar="FORM[,FORM...]", help="Channels: recordio, image, manifest."),
-    ] = None,
-    out: Annotated[
-        str | None, typer.Option(metavar="DIR|s3://", help="Where the channels go.")
-    ] = None,
-    augment: Augment = None,
-    bucket: Annotated[
-        str | None, typer.Option(metavar="NAME", help="Where objects go [default: gt-workflow].")
-    ] = None,
-    role: Annotated[
-        str | None, typer.Option(metavar="NAME|ARN", help="AWS: the execution role.")
-    ] = None,
-    workteam: Annotated[
-        str | None,
-        typer.Option(metavar="NAME|ARN", help="AWS: who labels, a private or a vendor's team."),
-    ] = None,
-    auto_label: Annotated[
-        bool, typer.Option("--auto-label", help="AWS: a model labels what it is sure of.")
-    ] = False,
-    auto_label_from: Annotated[
-        str | None,
-        typer.Option(metavar="JOB", help="AWS: begin with the model of an earlier job."),
-    ] = None,
-    public_anyway: Annotated[
-        bool, typer.Option("--public-anyway", help="AWS: ask for the closed public workforce.")
-    ] = False,
-    max_cost: Annotated[
-        str | None, typer.Option(metavar="USD", help="AWS: above this, ask first.")
-    ] = None,
-    init: Annotated[
-        bool, typer.Option("--init", help="Write a commented gt.toml, no more.")
-    ] = False,
-    dry_run: Annotated[
-        bool, typer.Option("--dry-run", help="Print plan, request and cost; create nothing.")
-    ] = False,
-    no_wait: Annotated[
-        bool, typer.Option("--no-wait", help="Return as soon as the job exists.")
-    ] = False,
+    photographs: str | None,
+    labels: str | None,
+    name: str | None,
+    workers_per_object: int | None,
+    instructions: str | None,
+    gold: str | None,
+    gold_rate: float | None,
+    workers: str | None,
+    truth: str | None,
+    duplicates: str | None,
+    to: str | None,
+    out: str | None,
+    augment: str | None,
+    bucket: str | None,
+    role: str | None,
+    workteam: str | None,
+    auto_label: bool,
+    auto_label_from: str | None,
+    public_anyway: bool,
+    max_cost: str | None,
+    init: bool,
+    dry_run: bool,
+    no_wait: bool,
     common: Common,
 ) -> None:
     """Turn photographs into a labeling job and, when it is done, into training channels."""
@@ -182,18 +163,23 @@ following_commands.register(app)
 
 
 @app.command("open")
+@options.newest_job
+@click.option("--worker", default="me", help="Whose page it is.")
+@options.root
+@options.settings_file
+@options.as_json
 def open_(
-    job: JobName = None,
     *,
-    worker: Annotated[str, typer.Option(help="Whose page it is.")] = "me",
-    root: Root = None,
-    settings_file: SettingsFile = None,
-    as_json: Json = False,
+    job: str | None,
+    worker: str,
+    root: str | None,
+    settings_file: Path | None,
+    as_json: bool,
 ) -> None:
     """Print a personal address of the worker page and serve it until Ctrl-C."""
     from gt_workflow.cli import hosting
 
-    settings = read_settings(settings_file, None, {"store.root": root})
+    settings = read_settings(settings_file, (), {"store.root": root})
     hosting.open_page(settings, job, worker=worker, as_json=as_json)
 
 
@@ -203,37 +189,38 @@ split_commands.register(app)
 
 
 @app.command()
-@with_common
+@click.argument("manifest", metavar="OUTPUT_MANIFEST", help="A labeling job's output manifest.")
+@click.option("--to", metavar="FORM[,FORM...]", help="recordio, image, manifest [default: all].")
+@click.option("--out", metavar="DIR|s3://", required=True, help="Where the channels go.")
+@options.augment
+@click.option("--attribute", help="The label attribute, where a manifest has several.")
+@click.option("--validation", type=float, help="Share of photographs kept for validation.")
+@click.option(
+    "--on-bad-line",
+    metavar="stop|skip",
+    default="stop",
+    help="What a line that cannot be read does.",
+)
+@click.option(
+    "--keep-empty", metavar="drop|validation", default="drop", help="Where images without boxes go."
+)
+@click.option(
+    "--classes", metavar="NAME[,NAME...]", help="The classes in this order [default: as labelled]."
+)
+@click.option("--dry-run", is_flag=True, help="Print the plan only.")
+@options.with_common
 def convert(  # noqa: PLR0913 - one parameter per flag
-    manifest: Annotated[
-        str, typer.Argument(metavar="OUTPUT_MANIFEST", help="A labeling job's output manifest.")
-    ],
     *,
-    to: Annotated[
-        str | None,
-        typer.Option(metavar="FORM[,FORM...]", help="recordio, image, manifest [default: all]."),
-    ] = None,
-    out: Annotated[str, typer.Option(metavar="DIR|s3://", help="Where the channels go.")],
-    augment: Augment = None,
-    attribute: Annotated[
-        str | None, typer.Option(help="The label attribute, where a manifest has several.")
-    ] = None,
-    validation: Annotated[
-        float | None, typer.Option(help="Share of photographs kept for validation.")
-    ] = None,
-    on_bad_line: Annotated[
-        str, typer.Option(metavar="stop|skip", help="What a line that cannot be read does.")
-    ] = "stop",
-    keep_empty: Annotated[
-        str, typer.Option(metavar="drop|validation", help="Where images without boxes go.")
-    ] = "drop",
-    classes: Annotated[
-        str | None,
-        typer.Option(
-            metavar="NAME[,NAME...]", help="The classes in this order [default: as labelled]."
-        ),
-    ] = None,
-    dry_run: Annotated[bool, typer.Option("--dry-run", help="Print the plan only.")] = False,
+    manifest: str,
+    to: str | None,
+    out: str,
+    augment: str | None,
+    attribute: str | None,
+    validation: float | None,
+    on_bad_line: str,
+    keep_empty: str,
+    classes: str | None,
+    dry_run: bool,
     common: Common,
 ) -> None:
     """Turn an output manifest into the detector's training channels."""
@@ -264,80 +251,74 @@ preflight_commands.register(app)
 
 
 @app.command()
+@options.root
+@click.option(
+    "--host", default="127.0.0.1", help="Address to bind; anything but loopback needs credentials."
+)
+@click.option("--port", default=8577, help="Port; 0 takes any free one.")
+@options.settings_file
+@options.as_json
 def serve(
     *,
-    root: Root = None,
-    host: Annotated[
-        str, typer.Option(help="Address to bind; anything but loopback needs credentials.")
-    ] = "127.0.0.1",
-    port: Annotated[int, typer.Option(help="Port; 0 takes any free one.")] = 8577,
-    settings_file: SettingsFile = None,
-    as_json: Json = False,
+    root: str | None,
+    host: str,
+    port: int,
+    settings_file: Path | None,
+    as_json: bool,
 ) -> None:
     """Run our own Ground Truth: the labeling API, S3 and the worker page on one port."""
     from gt_workflow.cli import hosting
 
-    settings = read_settings(settings_file, None, {"store.root": root})
+    settings = read_settings(settings_file, (), {"store.root": root})
     hosting.serve(settings, host=host, port=port, as_json=as_json)
 
 
 @app.command()
+@click.argument("worker", metavar="NAME", help="The worker's name.")
+@click.option("--role", metavar="worker|admin", help="An admin sees all jobs and stops them.")
+@options.root
+@options.settings_file
+@options.as_json
 def invite(
-    worker: Annotated[str, typer.Argument(metavar="NAME", help="The worker's name.")],
     *,
-    role: Annotated[
-        str | None,
-        typer.Option(metavar="worker|admin", help="An admin sees all jobs and stops them."),
-    ] = None,
-    root: Root = None,
-    settings_file: SettingsFile = None,
-    as_json: Json = False,
+    worker: str,
+    role: str | None,
+    root: str | None,
+    settings_file: Path | None,
+    as_json: bool,
 ) -> None:
     """Print a personal link to the worker page, good once."""
     from gt_workflow.cli import hosting
 
-    settings = read_settings(settings_file, None, {"store.root": root})
+    settings = read_settings(settings_file, (), {"store.root": root})
     hosting.invite(settings, worker, role=role, as_json=as_json)
 
 
 @app.command()
-def revoke(
-    worker: Annotated[str, typer.Argument(metavar="NAME", help="The worker's name.")],
-    *,
-    root: Root = None,
-    settings_file: SettingsFile = None,
-    as_json: Json = False,
-) -> None:
+@click.argument("worker", metavar="NAME", help="The worker's name.")
+@options.root
+@options.settings_file
+@options.as_json
+def revoke(*, worker: str, root: str | None, settings_file: Path | None, as_json: bool) -> None:
     """Shut a worker out of the worker page at once; answers stay."""
     from gt_workflow.cli import hosting
 
-    settings = read_settings(settings_file, None, {"store.root": root})
+    settings = read_settings(settings_file, (), {"store.root": root})
     hosting.revoke(settings, worker, as_json=as_json)
 
 
 @app.command()
-def demo(
-    folder: Annotated[Path, typer.Argument(metavar="DIR", help="Where to draw; must be new.")],
-    *,
-    count: Annotated[int, typer.Option(help="How many scenes.")] = 24,
-    seed: Annotated[int, typer.Option(help="Another seed draws other scenes.")] = 0,
-    as_json: Json = False,
-) -> None:
+@click.argument(
+    "folder", metavar="DIR", type=click.Path(path_type=Path), help="Where to draw; must be new."
+)
+@click.option("--count", default=24, help="How many scenes.")
+@click.option("--seed", default=0, help="Another seed draws other scenes.")
+@options.as_json
+def demo(*, folder: Path, count: int, seed: int, as_json: bool) -> None:
     """Draw a set of photograph-like scenes with known boxes, to try everything on."""
     from gt_workflow.cli import converting
 
     converting.draw_demo(folder, count=count, seed=seed, as_json=as_json)
-
-
-@app.callback(invoke_without_command=True)
-def top(
-    *,
-    version: Annotated[bool, typer.Option("--version", help="Print the version.")] = False,
-) -> None:
-    """Print the version, if asked."""
-    if version:
-        typer.echo(f"gt_workflow {__version__}")
-        raise typer.Exit
 
 
 def run(arguments: list[str] | None = None) -> None:

@@ -3,103 +3,102 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated
 
-import typer
+import click
 
-from gt_workflow.cli.options import (
-    Common,
-    names,
-    with_common,
-)
+from gt_workflow.cli import options
+from gt_workflow.cli.options import Common, names
 from gt_workflow.errors import UsageError
 
 
-def register(app: typer.Typer) -> None:
+def register(app: click.Group) -> None:
     """Add the command."""
-    app.command()(augment)
+    app.add_command(augment)
 
 
-@with_common
+@click.command()
+@click.argument("source", metavar="SOURCE", help="A folder of photographs, or a manifest.")
+@click.option("--out", metavar="DIR|s3://", required=True, help="Where images and manifest go.")
+@click.option(
+    "--variants",
+    metavar="NAME[,NAME...]",
+    help="seed-ten, flip-lr, flip-tb, rotate-<degrees>; by chance: rotate, scale, crop, "
+    "brightness, contrast, blur, noise [default: seed-ten].",
+)
+@click.option(
+    "--per-image",
+    metavar="N",
+    type=int,
+    help="So many of them for each image, by chance [default: all].",
+)
+@click.option("--seed", metavar="N", type=int, help="Where chance begins [default: 0].")
+@click.option("--expand", is_flag=True, help="Turned frames grow; else they are kept.")
+@click.option(
+    "--fill", metavar="RRGGBB", help="The colour of what a turn leaves open [default: 000000]."
+)
+@click.option(
+    "--box-fit",
+    metavar="rectangle|ellipse",
+    help="What a turned box bounds: the whole old box, or the ellipse in it, which hugs animals "
+    "closer [default: rectangle].",
+)
+@click.option(
+    "--min-visible",
+    metavar="SHARE",
+    type=float,
+    help="Keep boxes of which so much is in the frame [default: 0.3].",
+)
+@click.option(
+    "--min-side",
+    metavar="PIXELS",
+    type=float,
+    help="Keep boxes with no side below this [default: 1].",
+)
+@click.option(
+    "--originals/--no-originals", default=True, help="List the photographs themselves as well."
+)
+@click.option("--train-only", is_flag=True, help="Vary the train side of convert's split alone.")
+@click.option("--attribute", help="The label attribute [default: the only one].")
+@click.option(
+    "--on-bad-line",
+    metavar="stop|skip",
+    default="stop",
+    help="What a line or image that cannot be read does.",
+)
+@click.option("--quality", metavar="1-100", type=int, help="JPEG quality [default: the source's].")
+@click.option("--chroma", metavar="4:4:4|4:2:2|4:2:0", help="JPEG chroma [default: the source's].")
+@click.option(
+    "--lossless", is_flag=True, help="Flips, right angles, crops without loss where possible."
+)
+@click.option(
+    "--sheet",
+    metavar="FILE",
+    type=click.Path(path_type=Path),
+    help="Also draw one photograph's variants with boxes.",
+)
+@click.option("--dry-run", is_flag=True, help="Print the plan; write nothing.")
+@options.with_common
 def augment(  # noqa: PLR0913 - one parameter per flag
-    source: Annotated[
-        str, typer.Argument(metavar="SOURCE", help="A folder of photographs, or a manifest.")
-    ],
     *,
-    out: Annotated[str, typer.Option(metavar="DIR|s3://", help="Where images and manifest go.")],
-    variants: Annotated[
-        str | None,
-        typer.Option(
-            metavar="NAME[,NAME...]",
-            help="seed-ten, flip-lr, flip-tb, rotate-<degrees>; by chance: rotate, scale, crop, "
-            "brightness, contrast, blur, noise [default: seed-ten].",
-        ),
-    ] = None,
-    per_image: Annotated[
-        int | None,
-        typer.Option(metavar="N", help="So many of them for each image, by chance [default: all]."),
-    ] = None,
-    seed: Annotated[
-        int | None, typer.Option(metavar="N", help="Where chance begins [default: 0].")
-    ] = None,
-    expand: Annotated[
-        bool, typer.Option("--expand", help="Turned frames grow; else they are kept.")
-    ] = False,
-    fill: Annotated[
-        str | None,
-        typer.Option(
-            metavar="RRGGBB", help="The colour of what a turn leaves open [default: 000000]."
-        ),
-    ] = None,
-    box_fit: Annotated[
-        str | None,
-        typer.Option(
-            metavar="rectangle|ellipse",
-            help="What a turned box bounds: the whole old box, or the ellipse in it, which hugs "
-            "animals closer [default: rectangle].",
-        ),
-    ] = None,
-    min_visible: Annotated[
-        float | None,
-        typer.Option(
-            metavar="SHARE", help="Keep boxes of which so much is in the frame [default: 0.3]."
-        ),
-    ] = None,
-    min_side: Annotated[
-        float | None,
-        typer.Option(metavar="PIXELS", help="Keep boxes with no side below this [default: 1]."),
-    ] = None,
-    originals: Annotated[
-        bool, typer.Option(help="List the photographs themselves as well.")
-    ] = True,
-    train_only: Annotated[
-        bool, typer.Option("--train-only", help="Vary the train side of convert's split alone.")
-    ] = False,
-    attribute: Annotated[
-        str | None, typer.Option(help="The label attribute [default: the only one].")
-    ] = None,
-    on_bad_line: Annotated[
-        str,
-        typer.Option(metavar="stop|skip", help="What a line or image that cannot be read does."),
-    ] = "stop",
-    quality: Annotated[
-        int | None, typer.Option(metavar="1-100", help="JPEG quality [default: the source's].")
-    ] = None,
-    chroma: Annotated[
-        str | None,
-        typer.Option(metavar="4:4:4|4:2:2|4:2:0", help="JPEG chroma [default: the source's]."),
-    ] = None,
-    lossless: Annotated[
-        bool,
-        typer.Option("--lossless", help="Flips, right angles, crops without loss where possible."),
-    ] = False,
-    sheet: Annotated[
-        Path | None,
-        typer.Option(metavar="FILE", help="Also draw one photograph's variants with boxes."),
-    ] = None,
-    dry_run: Annotated[
-        bool, typer.Option("--dry-run", help="Print the plan; write nothing.")
-    ] = False,
+    source: str,
+    out: str,
+    variants: str | None,
+    per_image: int | None,
+    seed: int | None,
+    expand: bool,
+    fill: str | None,
+    box_fit: str | None,
+    min_visible: float | None,
+    min_side: float | None,
+    originals: bool,
+    train_only: bool,
+    attribute: str | None,
+    on_bad_line: str,
+    quality: int | None,
+    chroma: str | None,
+    lossless: bool,
+    sheet: Path | None,
+    dry_run: bool,
     common: Common,
 ) -> None:
     """Make variants of photographs; the boxes of labelled ones follow."""

@@ -2,31 +2,24 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+import click
 
-import typer
-
-from gt_workflow.cli.options import (
-    Common,
-    JobName,
-    with_common,
-)
+from gt_workflow.cli import options
+from gt_workflow.cli.options import Common
 
 
-def register(app: typer.Typer) -> None:
+def register(app: click.Group) -> None:
     """Add the commands."""
-    app.command()(status)
-    app.command()(wait)
-    app.command("list")(list_)
-    app.command()(stop)
+    app.add_command(status)
+    app.add_command(wait)
+    app.add_command(list_)
+    app.add_command(stop)
 
 
-@with_common
-def status(
-    job: JobName = None,
-    *,
-    common: Common,
-) -> None:
+@click.command()
+@options.newest_job
+@options.with_common
+def status(*, job: str | None, common: Common) -> None:
     """Show how far a labeling job is, why it may stand still and, on AWS, what it has cost.
 
     Exit status 0 whatever the job's own status; 5 if the job is unknown.
@@ -37,12 +30,10 @@ def status(
     following.status(settings, job, as_json=common.as_json)
 
 
-@with_common
-def wait(
-    job: JobName = None,
-    *,
-    common: Common,
-) -> None:
+@click.command()
+@options.newest_job
+@options.with_common
+def wait(*, job: str | None, common: Common) -> None:
     """Follow a labeling job until it is over (our own service: host it meanwhile).
 
     Exit status 0: Completed. 6: Failed. 7: Stopped; what was labelled before is written out. 5: the
@@ -53,14 +44,12 @@ def wait(
     settings = common.settings()
     ended = following.wait(settings, job, as_json=common.as_json)
     if ended:
-        raise typer.Exit(ended)
+        raise click.exceptions.Exit(ended)
 
 
-@with_common
-def list_(
-    *,
-    common: Common,
-) -> None:
+@click.command("list")
+@options.with_common
+def list_(*, common: Common) -> None:
     """List the labeling jobs, newest first."""
     from gt_workflow.cli import following
 
@@ -68,15 +57,13 @@ def list_(
     following.list_jobs(settings, as_json=common.as_json)
 
 
-@with_common
-def stop(
-    job: Annotated[str, typer.Argument(metavar="JOB", help="The job's name.")],
-    *,
-    waits: Annotated[
-        bool, typer.Option("--wait/--no-wait", help="Wait until what is labelled is written out.")
-    ] = True,
-    common: Common,
-) -> None:
+@click.command()
+@click.argument("job", metavar="JOB", help="The job's name.")
+@click.option(
+    "--wait/--no-wait", "waits", default=True, help="Wait until what is labelled is written out."
+)
+@options.with_common
+def stop(*, job: str, waits: bool, common: Common) -> None:
     """Stop a labeling job for good; what is labelled is kept and written out.
 
     Exit status 0: stopped, or with --no-wait: stopping. 6: it failed meanwhile.

@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-import inspect
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from functools import wraps
+from functools import reduce, wraps
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Any, TypeAlias
 
-import typer
+import click
 
 from gt_workflow.errors import DataError, UsageError
 
@@ -18,40 +17,36 @@ if TYPE_CHECKING:
     from gt_workflow.config import Settings
     from gt_workflow.core.markup import Html
 
-Json = Annotated[bool, typer.Option("--json", help="Print one JSON object on stdout.")]
-SettingsFile = Annotated[
-    Path | None,
-    typer.Option("--settings", metavar="FILE", help="Settings file [default: gt.toml, if there]."),
-]
-Set = Annotated[
-    list[str] | None,
-    typer.Option("--set", metavar="KEY=VALUE", help="Any setting of gt.toml by its path."),
-]
-Root = Annotated[
-    str | None,
-    typer.Option(metavar="DIR", help="The service's folder [default: gt-data]."),
-]
-JobName = Annotated[
-    str | None, typer.Argument(metavar="[JOB]", help="A job's name [default: the newest job].")
-]
-Backend = Annotated[
-    str | None,
-    typer.Option(
-        "--backend", metavar="embedded|aws", help="Our own Ground Truth, or the account's."
-    ),
-]
-Profile = Annotated[
-    str | None, typer.Option(metavar="NAME", help="The AWS profile; implies --backend aws.")
-]
-Region = Annotated[str | None, typer.Option(metavar="REGION", help="The AWS region.")]
-Augment = Annotated[
-    str | None,
-    typer.Option(
-        metavar="NAME[,NAME...]",
-        help="Variants of each labelled photograph on the train side: seed-ten, or as in "
-        "`augment --variants` [default: none].",
-    ),
-]
+_Function: TypeAlias = Callable[..., None]
+
+as_json = click.option("--json", "as_json", is_flag=True, help="Print one JSON object on stdout.")
+settings_file = click.option(
+    "--settings",
+    "settings_file",
+    metavar="FILE",
+    type=click.Path(path_type=Path),
+    help="Settings file [default: gt.toml, if there].",
+)
+root = click.option("--root", metavar="DIR", help="The service's folder [default: gt-data].")
+newest_job = click.argument(
+    "job", metavar="[JOB]", required=False, help="A job's name [default: the newest job]."
+)
+named_job = click.argument("job", metavar="JOB", help="The job's name.")
+augment = click.option(
+    "--augment",
+    metavar="NAME[,NAME...]",
+    help="Variants of each labelled photograph on the train side: seed-ten, or as in "
+    "`augment --variants` [default: none].",
+)
+
+
+class InOrder(click.Group):
+    """Commands listed as they were added, in the order of the work; Click's own are sorted."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:  # noqa: ARG002 - as Click calls it
+        """Return the names of the commands."""
+        return list(self.commands)
+
 
 # How a setting is written on the command line; for errors.
 _FLAGS = {
@@ -97,7 +92,7 @@ class Common:
     profile: str | None
     region: str | None
     settings_file: Path | None
-    set_: list[str] | None
+    assignments: tuple[str, ...]
     as_json: bool
 
     def settings(self, flags: dict[str, Any] | None = None) -> Settings:
@@ -108,39 +103,37 @@ class Common:
             "aws.profile": self.profile,
             "store.region": self.region,
         }
-        return read_settings(self.settings_file, self.set_, whose | (flags or {}))
+        return read_settings(self.settings_file, self.assignments, whose | (flags or {}))
 
 
-_COMMON: tuple[tuple[str, Any, Any], ...] = (
-    ("root", Root, None),
-    ("backend", Backend, None),
-    ("profile", Profile, None),
-    ("region", Region, None),
-    ("settings_file", SettingsFile, None),
-    ("set_", Set, None),
-    ("as_json", Json, False),
+_COMMON = (
+    root,
+    click.option(
+        "--backend", metavar="embedded|aws", help="Our own Ground Truth, or the account's."
+    ),
+    click.option("--profile", metavar="NAME", help="The AWS profile; implies --backend aws."),
+    click.option("--region", metavar="REGION", help="The AWS region."),
+    settings_file,
+    click.option(
+        "--set",
+        "assignments",
+        metavar="KEY=VALUE",
+        multiple=True,
+        help="Any setting of gt.toml by its path.",
+    ),
+    as_json,
 )
 
 
-def with_common(command: Callable[..., None]) -> Callable[..., None]:
-    """Give a command the common flags behind its own; it takes them as `common`."""
-    own = inspect.signature(command, eval_str=True)
-    mine = [one for one in own.parameters.values() if one.name != "common"]
-    flags = [
-        inspect.Parameter(name, inspect.Parameter.KEYWORD_ONLY, default=default, annotation=kind)
-        for name, kind, default in _COMMON
-    ]
+def with_common(command: _Function) -> _Function:
+    """Give a command the common flags, as `common`; the lowest decorator, so they come last."""
 
     @wraps(command)
     def called(**given: Any) -> None:
-        common = Common(**{name: given.pop(name) for name, *_ in _COMMON})
+        common = Common(**{name: given.pop(name) for name in Common.__slots__})
         command(**given, common=common)
 
-    # typer reads both.
-    called.__signature__ = own.replace(parameters=[*mine, *flags])  # type: ignore[attr-defined] # as `inspect` documents it
-    called.__annotations__ = {one.name: one.annotation for one in (*mine, *flags)}
-    del called.__wrapped__  # it would lead typer back to the first
-    return called
+    return reduce(lambda made, option: option(made), reversed(_COMMON), called)
 
 
 def names(text: str | None) -> list[str] | None:
@@ -148,9 +141,7 @@ def names(text: str | None) -> list[str] | None:
     return None if text is None else [name.strip() for name in text.split(",") if name.strip()]
 
 
-def read_settings(
-    file: Path | None, assignments: list[str] | None, flags: dict[str, Any]
-) -> Settings:
+def read_settings(file: Path | None, assignments: Sequence[str], flags: dict[str, Any]) -> Settings:
     """Read the settings file (one that is named must exist) and lay the flags over it."""
     from gt_workflow import config
 
@@ -163,13 +154,13 @@ def read_settings(
         text = ""
     except (OSError, UnicodeDecodeError) as error:
         raise UsageError(f"the settings file {path} cannot be read: {error}") from None
-    for assignment in assignments or ():
+    for assignment in assignments:
         key, equals, value = assignment.partition("=")
         if not equals or key not in config.setting_paths():
             known = ", ".join(config.setting_paths())
             raise UsageError(f"--set {assignment}: expected KEY=VALUE with KEY one of {known}")
         flags[key] = names(value) if key in config.LISTS else value
-    written = _FLAGS | {text.partition("=")[0]: f"--set {text}" for text in assignments or ()}
+    written = _FLAGS | {text.partition("=")[0]: f"--set {text}" for text in assignments}
     return config.load(
         text=text, uri=str(path), environment=os.environ, flags=flags, written=written
     )

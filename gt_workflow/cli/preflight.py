@@ -7,8 +7,8 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Final
 
+import click
 import msgspec
-import typer
 
 from gt_workflow import wiring
 from gt_workflow.adapters import machine as this_machine
@@ -48,7 +48,7 @@ def doctor(settings: Settings, *, as_json: bool) -> None:
     told = f"{show.count(len(wrong), 'error')}, {show.count(len(warnings), 'warning')}"
     show.note(f"{told}; {'a launch would fail' if wrong else 'a launch can go ahead'}")
     if wrong:
-        raise typer.Exit(_FAULTS)
+        raise click.exceptions.Exit(_FAULTS)
 
 
 def iam(

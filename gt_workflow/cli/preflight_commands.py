@@ -2,55 +2,55 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any
+from typing import Any
 
-import typer
+import click
 
-from gt_workflow.cli.options import (
-    Common,
-    names,
-    with_common,
+from gt_workflow.cli import options
+from gt_workflow.cli.options import Common, names
+
+_photographs = click.argument(
+    "photographs",
+    metavar="[PHOTOGRAPHS]",
+    required=False,
+    help="A folder, an s3:// prefix or a manifest.",
+)
+_bucket = click.option("--bucket", metavar="NAME", help="Where objects go [default: gt-workflow].")
+_role = click.option("--role", metavar="NAME|ARN", help="The execution role.")
+_workteam = click.option(
+    "--workteam", metavar="NAME|ARN", help="Who labels, a private or a vendor's team."
+)
+_auto_label = click.option(
+    "--auto-label", is_flag=True, help="A model will label what it is sure of."
 )
 
-_Photographs = Annotated[
-    str | None,
-    typer.Argument(metavar="[PHOTOGRAPHS]", help="A folder, an s3:// prefix or a manifest."),
-]
-_Bucket = Annotated[
-    str | None, typer.Option(metavar="NAME", help="Where objects go [default: gt-workflow].")
-]
-_Role = Annotated[str | None, typer.Option(metavar="NAME|ARN", help="The execution role.")]
-_Workteam = Annotated[
-    str | None, typer.Option(metavar="NAME|ARN", help="Who labels, a private or a vendor's team.")
-]
-_AutoLabel = Annotated[
-    bool, typer.Option("--auto-label", help="A model will label what it is sure of.")
-]
 
-
-def register(app: typer.Typer) -> None:
+def register(app: click.Group) -> None:
     """Add the commands."""
-    app.command()(doctor)
-    app.command()(iam)
+    app.add_command(doctor)
+    app.add_command(iam)
 
 
-@with_common
+@click.command()
+@_photographs
+@click.option("--labels", metavar="NAME[,NAME...]", help="What to draw boxes around.")
+@click.option("--fix", is_flag=True, help="Add the CORS rule that image buckets lack.")
+@_bucket
+@_role
+@_workteam
+@_auto_label
+@click.option("--public-anyway", is_flag=True, help="Let the closed public workforce pass.")
+@options.with_common
 def doctor(  # noqa: PLR0913 - one parameter per flag
-    photographs: _Photographs = None,
-    labels: Annotated[
-        str | None, typer.Option(metavar="NAME[,NAME...]", help="What to draw boxes around.")
-    ] = None,
     *,
-    fix: Annotated[
-        bool, typer.Option("--fix", help="Add the CORS rule that image buckets lack.")
-    ] = False,
-    bucket: _Bucket = None,
-    role: _Role = None,
-    workteam: _Workteam = None,
-    auto_label: _AutoLabel = False,
-    public_anyway: Annotated[
-        bool, typer.Option("--public-anyway", help="Let the closed public workforce pass.")
-    ] = False,
+    photographs: str | None,
+    labels: str | None,
+    fix: bool,
+    bucket: str | None,
+    role: str | None,
+    workteam: str | None,
+    auto_label: bool,
+    public_anyway: bool,
     common: Common,
 ) -> None:
     """Check everything that a launch needs; each fault with its code and its cure."""
@@ -69,27 +69,30 @@ def doctor(  # noqa: PLR0913 - one parameter per flag
     preflight.doctor(common.settings(flags), as_json=common.as_json)
 
 
-@with_common
+@click.command()
+@_photographs
+@click.option(
+    "--job", metavar="NAME", multiple=True, help="Only for jobs of these names [default: any]."
+)
+@click.option("--create", is_flag=True, help="Make the role; one that is there stays as it is.")
+@click.option("--training", is_flag=True, help="The role will run training jobs, too.")
+@_bucket
+@_role
+@_workteam
+@_auto_label
+@click.option("--fix", is_flag=True, help="You will add CORS rules, with doctor --fix.")
+@options.with_common
 def iam(  # noqa: PLR0913 - one parameter per flag
-    photographs: _Photographs = None,
     *,
-    job: Annotated[
-        list[str] | None,
-        typer.Option(metavar="NAME", help="Only for jobs of these names [default: any]."),
-    ] = None,
-    create: Annotated[
-        bool, typer.Option("--create", help="Make the role; one that is there stays as it is.")
-    ] = False,
-    training: Annotated[
-        bool, typer.Option("--training", help="The role will run training jobs, too.")
-    ] = False,
-    bucket: _Bucket = None,
-    role: _Role = None,
-    workteam: _Workteam = None,
-    auto_label: _AutoLabel = False,
-    fix: Annotated[
-        bool, typer.Option("--fix", help="You will add CORS rules, with doctor --fix.")
-    ] = False,
+    photographs: str | None,
+    job: tuple[str, ...],
+    create: bool,
+    training: bool,
+    bucket: str | None,
+    role: str | None,
+    workteam: str | None,
+    auto_label: bool,
+    fix: bool,
     common: Common,
 ) -> None:
     """Print the least permissions for a launch on an account, or make its execution role."""
@@ -105,7 +108,7 @@ def iam(  # noqa: PLR0913 - one parameter per flag
     }
     preflight.iam(
         common.settings(flags),
-        jobs=tuple(job or ()),
+        jobs=job,
         training=training,
         create=create,
         as_json=common.as_json,

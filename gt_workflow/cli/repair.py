@@ -68,14 +68,14 @@ def merge(
     name: str,
     *,
     out: str,
-    later: list[str] | None,
+    later: tuple[str, ...],
     output: str | None,
     as_json: bool,
 ) -> None:
     """Write one manifest of a job's output and its relaunches'."""
     with _wired(settings) as (wired, running):
         job = _job(name, running)
-        if later is None:
+        if not later:
             others = relaunch_stage.rounds(
                 job,
                 settings=settings,

@@ -2,72 +2,65 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any
+from typing import Any
 
-import typer
+import click
 
-from gt_workflow.cli.options import (
-    Common,
-    names,
-    with_common,
+from gt_workflow.cli import options
+from gt_workflow.cli.options import Common, names
+
+_job = click.argument("job", metavar="JOB", help="The job's name.")
+_output = click.option(
+    "--output",
+    metavar="MANIFEST",
+    help="Read this instead of the job's output manifest (see recover).",
 )
-
-_Job = Annotated[str, typer.Argument(metavar="JOB", help="The job's name.")]
-_Output = Annotated[
-    str | None,
-    typer.Option(
-        metavar="MANIFEST", help="Read this instead of the job's output manifest (see recover)."
-    ),
-]
-_DryRun = Annotated[bool, typer.Option("--dry-run", help="Print the plan; create nothing.")]
-_Workers = Annotated[
-    str | None, typer.Option(metavar="people|simulated", help="Who works on the new job.")
-]
-_Truth = Annotated[str | None, typer.Option(metavar="FILE", help="What simulated workers know.")]
-_MaxCost = Annotated[
-    str | None, typer.Option(metavar="USD", help="Create nothing that may cost more.")
-]
-_PerObject = Annotated[
-    int | None, typer.Option(metavar="N", help="Distinct workers per photograph, 1-9.")
-]
-_Attribute = Annotated[
-    str | None,
-    typer.Option(help="The new label attribute [default: the old one and -adjusted or -verified]."),
-]
-_Title = Annotated[str | None, typer.Option(help="The title workers see.")]
-_Instructions = Annotated[
-    str | None, typer.Option(metavar="FILE", help="Text, Markdown or HTML shown to workers.")
-]
-_Team = Annotated[str | None, typer.Option(metavar="ARN", help="Another work team than the job's.")]
-_Only = Annotated[
-    str | None, typer.Option(metavar="VERDICT", help="Of a verified job, lines judged so.")
-]
+_dry_run = click.option("--dry-run", is_flag=True, help="Print the plan; create nothing.")
+_workers = click.option("--workers", metavar="people|simulated", help="Who works on the new job.")
+_truth = click.option("--truth", metavar="FILE", help="What simulated workers know.")
+_max_cost = click.option("--max-cost", metavar="USD", help="Create nothing that may cost more.")
+_per_object = click.option(
+    "--workers-per-object", metavar="N", type=int, help="Distinct workers per photograph, 1-9."
+)
+_attribute = click.option(
+    "--attribute", help="The new label attribute [default: the old one and -adjusted or -verified]."
+)
+_title = click.option("--title", help="The title workers see.")
+_instructions = click.option(
+    "--instructions", metavar="FILE", help="Text, Markdown or HTML shown to workers."
+)
+_team = click.option("--workteam", metavar="ARN", help="Another work team than the job's.")
+_only = click.option("--only", metavar="VERDICT", help="Of a verified job, lines judged so.")
 
 
-def register(app: typer.Typer) -> None:
+def register(app: click.Group) -> None:
     """Add the commands."""
     for command in (reconcile, relaunch, recover, adjust, verify, fold):
-        app.command()(command)
+        app.add_command(command)
 
 
-@with_common
+@click.command()
+@_job
+@click.option(
+    "--merge", metavar="OUT", help="Write one manifest of this job's output and its relaunches'."
+)
+@click.option(
+    "--with",
+    "with_",
+    metavar="JOB",
+    multiple=True,
+    help="Merge this job, not the relaunches found.",
+)
+@click.option("--list", "listed", metavar="N", default=20, help="Lines of each kind to name.")
+@_output
+@options.with_common
 def reconcile(
-    job: _Job,
     *,
-    merge: Annotated[
-        str | None,
-        typer.Option(
-            metavar="OUT", help="Write one manifest of this job's output and its relaunches'."
-        ),
-    ] = None,
-    with_: Annotated[
-        list[str] | None,
-        typer.Option("--with", metavar="JOB", help="Merge this job, not the relaunches found."),
-    ] = None,
-    listed: Annotated[
-        int, typer.Option("--list", metavar="N", help="Lines of each kind to name.")
-    ] = 20,
-    output: _Output = None,
+    job: str,
+    merge: str | None,
+    with_: tuple[str, ...],
+    listed: int,
+    output: str | None,
     common: Common,
 ) -> None:
     """Compare a job's output with its input, line by line; ends with 6 if anything is open."""
@@ -80,15 +73,22 @@ def reconcile(
         repair.merge(settings, job, out=merge, later=with_, output=output, as_json=common.as_json)
 
 
-@with_common
+@click.command()
+@_job
+@_output
+@_workers
+@_truth
+@_max_cost
+@_dry_run
+@options.with_common
 def relaunch(
-    job: _Job,
     *,
-    output: _Output = None,
-    workers: _Workers = None,
-    truth: _Truth = None,
-    max_cost: _MaxCost = None,
-    dry_run: _DryRun = False,
+    job: str,
+    output: str | None,
+    workers: str | None,
+    truth: str | None,
+    max_cost: str | None,
+    dry_run: bool,
     common: Common,
 ) -> None:
     """Send a job's missing, failed and untouched lines again; never one that has a label."""
@@ -99,13 +99,11 @@ def relaunch(
     repair.relaunch(settings, job, output=output, dry_run=dry_run, as_json=common.as_json)
 
 
-@with_common
-def recover(
-    job: _Job,
-    *,
-    out: Annotated[str, typer.Option(metavar="MANIFEST|s3://", help="Where it is written.")],
-    common: Common,
-) -> None:
+@click.command()
+@_job
+@click.option("--out", metavar="MANIFEST|s3://", required=True, help="Where it is written.")
+@options.with_common
+def recover(*, job: str, out: str, common: Common) -> None:
     """Harvest the labels of a job that ended without its output manifest."""
     from gt_workflow.cli import repair
 
@@ -113,24 +111,36 @@ def recover(
     repair.recover(settings, job, out=out, as_json=common.as_json)
 
 
-@with_common
+@click.command()
+@_job
+@click.option("--labels", metavar="NAME[,NAME...]", help="Labels to add to the job's.")
+@_attribute
+@_per_object
+@_title
+@_instructions
+@_team
+@_only
+@_output
+@_workers
+@_truth
+@_max_cost
+@_dry_run
+@options.with_common
 def adjust(  # noqa: PLR0913 - one parameter per flag
-    job: _Job,
     *,
-    labels: Annotated[
-        str | None, typer.Option(metavar="NAME[,NAME...]", help="Labels to add to the job's.")
-    ] = None,
-    attribute: _Attribute = None,
-    workers_per_object: _PerObject = None,
-    title: _Title = None,
-    instructions: _Instructions = None,
-    workteam: _Team = None,
-    only: _Only = None,
-    output: _Output = None,
-    workers: _Workers = None,
-    truth: _Truth = None,
-    max_cost: _MaxCost = None,
-    dry_run: _DryRun = False,
+    job: str,
+    labels: str | None,
+    attribute: str | None,
+    workers_per_object: int | None,
+    title: str | None,
+    instructions: str | None,
+    workteam: str | None,
+    only: str | None,
+    output: str | None,
+    workers: str | None,
+    truth: str | None,
+    max_cost: str | None,
+    dry_run: bool,
     common: Common,
 ) -> None:
     """Launch a job in which workers correct the boxes of this one."""
@@ -152,24 +162,34 @@ def adjust(  # noqa: PLR0913 - one parameter per flag
     )
 
 
-@with_common
+@click.command()
+@_job
+@click.option("--labels", metavar="NAME[,NAME...]", help="The verdicts [default: correct,wrong].")
+@_attribute
+@_per_object
+@_title
+@_instructions
+@_team
+@_output
+@_workers
+@_truth
+@_max_cost
+@_dry_run
+@options.with_common
 def verify(  # noqa: PLR0913 - one parameter per flag
-    job: _Job,
     *,
-    labels: Annotated[
-        str | None,
-        typer.Option(metavar="NAME[,NAME...]", help="The verdicts [default: correct,wrong]."),
-    ] = None,
-    attribute: _Attribute = None,
-    workers_per_object: _PerObject = None,
-    title: _Title = None,
-    instructions: _Instructions = None,
-    workteam: _Team = None,
-    output: _Output = None,
-    workers: _Workers = None,
-    truth: _Truth = None,
-    max_cost: _MaxCost = None,
-    dry_run: _DryRun = False,
+    job: str,
+    labels: str | None,
+    attribute: str | None,
+    workers_per_object: int | None,
+    title: str | None,
+    instructions: str | None,
+    workteam: str | None,
+    output: str | None,
+    workers: str | None,
+    truth: str | None,
+    max_cost: str | None,
+    dry_run: bool,
     common: Common,
 ) -> None:
     """Launch a job in which workers judge the boxes of this one."""
@@ -190,20 +210,20 @@ def verify(  # noqa: PLR0913 - one parameter per flag
     )
 
 
-@with_common
+@click.command()
+@_job
+@click.option("--out", metavar="MANIFEST|s3://", required=True, help="Where it is written.")
+@click.option("--base", metavar="MANIFEST", help="What was adjusted [default: as adjust recorded].")
+@click.option("--only", metavar="VERDICT", help="Of a verification job, keep lines judged so.")
+@_output
+@options.with_common
 def fold(
-    job: _Job,
     *,
-    out: Annotated[str, typer.Option(metavar="MANIFEST|s3://", help="Where it is written.")],
-    base: Annotated[
-        str | None,
-        typer.Option(metavar="MANIFEST", help="What was adjusted [default: as adjust recorded]."),
-    ] = None,
-    only: Annotated[
-        str | None,
-        typer.Option(metavar="VERDICT", help="Of a verification job, keep lines judged so."),
-    ] = None,
-    output: _Output = None,
+    job: str,
+    out: str,
+    base: str | None,
+    only: str | None,
+    output: str | None,
     common: Common,
 ) -> None:
     """Take adjusted boxes back under their first attribute, earlier ones kept beside them."""

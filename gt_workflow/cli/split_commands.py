@@ -2,62 +2,68 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Any
 
-import typer
+import click
 
-from gt_workflow.cli.options import Common, with_common
+from gt_workflow.cli import options
+from gt_workflow.cli.options import Common
 
 if TYPE_CHECKING:
     from gt_workflow.workflow.split import SplitReceipt
 
 
-def register(app: typer.Typer) -> None:
+def register(app: click.Group) -> None:
     """Add the command."""
-    app.command()(split)
+    app.add_command(split)
 
 
-@with_common
+@click.command()
+@click.argument("manifest", metavar="MANIFEST", help="An input or output manifest.")
+@click.option("--out", metavar="DIR|s3://", required=True, help="Where the three manifests go.")
+@click.option(
+    "--validation",
+    metavar="SHARE",
+    type=float,
+    help="Of the photographs, for validation [default: 0.2].",
+)
+@click.option(
+    "--test", metavar="SHARE", default=0.1, help="Of the photographs, for test; 0 makes none."
+)
+@click.option(
+    "--tolerance",
+    metavar="SHARE",
+    default=0.05,
+    help="How far a class's share may be off, on each side.",
+)
+@click.option(
+    "--distance",
+    metavar="BITS",
+    type=int,
+    help="In which the hashes of near-duplicates may differ, 0-12; -1: there are none "
+    "[default: 6].",
+)
+@click.option("--salt", metavar="TEXT", help="Another text draws another split.")
+@click.option(
+    "--earlier",
+    metavar="DIR|s3://",
+    help="An earlier split (its --out): photographs stay as there.",
+)
+@click.option("--attribute", help="The label attribute, where a manifest has several.")
+@click.option("--dry-run", is_flag=True, help="Print the plan; write nothing.")
+@options.with_common
 def split(  # noqa: PLR0913 - one parameter per flag
-    manifest: Annotated[
-        str, typer.Argument(metavar="MANIFEST", help="An input or output manifest.")
-    ],
     *,
-    out: Annotated[str, typer.Option(metavar="DIR|s3://", help="Where the three manifests go.")],
-    validation: Annotated[
-        float | None,
-        typer.Option(metavar="SHARE", help="Of the photographs, for validation [default: 0.2]."),
-    ] = None,
-    test: Annotated[
-        float, typer.Option(metavar="SHARE", help="Of the photographs, for test; 0 makes none.")
-    ] = 0.1,
-    tolerance: Annotated[
-        float,
-        typer.Option(metavar="SHARE", help="How far a class's share may be off, on each side."),
-    ] = 0.05,
-    distance: Annotated[
-        int | None,
-        typer.Option(
-            metavar="BITS",
-            help="In which the hashes of near-duplicates may differ, 0-12; -1: there are none "
-            "[default: 6].",
-        ),
-    ] = None,
-    salt: Annotated[
-        str | None, typer.Option(metavar="TEXT", help="Another text draws another split.")
-    ] = None,
-    earlier: Annotated[
-        str | None,
-        typer.Option(
-            metavar="DIR|s3://", help="An earlier split (its --out): photographs stay as there."
-        ),
-    ] = None,
-    attribute: Annotated[
-        str | None, typer.Option(help="The label attribute, where a manifest has several.")
-    ] = None,
-    dry_run: Annotated[
-        bool, typer.Option("--dry-run", help="Print the plan; write nothing.")
-    ] = False,
+    manifest: str,
+    out: str,
+    validation: float | None,
+    test: float,
+    tolerance: float,
+    distance: int | None,
+    salt: str | None,
+    earlier: str | None,
+    attribute: str | None,
+    dry_run: bool,
     common: Common,
 ) -> None:
     """Split a manifest in three: near-duplicates on one side, classes in balance."""

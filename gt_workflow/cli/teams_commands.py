@@ -2,44 +2,37 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+import click
 
-import typer
+from gt_workflow.cli import options
+from gt_workflow.cli.options import Common
 
-from gt_workflow.cli.options import (
-    Common,
-    with_common,
+_team = click.argument("team", metavar="TEAM", help="The team's name or ARN.")
+_members = click.argument(
+    "members",
+    metavar="MEMBER...",
+    nargs=-1,
+    required=True,
+    help="E-mail addresses; on your own service any names of workers.",
 )
-
-_Team = Annotated[str, typer.Argument(metavar="TEAM", help="The team's name or ARN.")]
-_Members = Annotated[
-    list[str],
-    typer.Argument(
-        metavar="MEMBER...", help="E-mail addresses; on your own service any names of workers."
-    ),
-]
-_DryRun = Annotated[bool, typer.Option("--dry-run", help="Print the plan; change nothing.")]
-
-teams = typer.Typer(
-    rich_markup_mode=None,
-    no_args_is_help=True,
-    help="Work teams and their members.",
-)
+_dry_run = click.option("--dry-run", is_flag=True, help="Print the plan; change nothing.")
 
 
-def register(app: typer.Typer) -> None:
+@click.group(cls=options.InOrder)
+def teams() -> None:
+    """Work teams and their members."""
+
+
+def register(app: click.Group) -> None:
     """Add the commands."""
-    app.add_typer(teams, name="teams")
-    app.command()(workers)
+    app.add_command(teams)
+    app.add_command(workers)
 
 
 @teams.command("list")
-@with_common
-def list_(
-    *,
-    members: Annotated[bool, typer.Option("--members", help="Name the members, too.")] = False,
-    common: Common,
-) -> None:
+@click.option("--members", is_flag=True, help="Name the members, too.")
+@options.with_common
+def list_(*, members: bool, common: Common) -> None:
     """List the work teams: your own, and vendors' that you subscribe to."""
     from gt_workflow.cli import teams as calls
 
@@ -48,15 +41,17 @@ def list_(
 
 
 @teams.command()
-@with_common
+@click.argument("team", metavar="TEAM", help="The new team's name.")
+@click.option("--member", metavar="MEMBER", multiple=True, help="Somebody to let in; repeatable.")
+@click.option("--description", default="", show_default=False, help="What the team is for.")
+@_dry_run
+@options.with_common
 def create(
-    team: Annotated[str, typer.Argument(metavar="TEAM", help="The new team's name.")],
     *,
-    member: Annotated[
-        list[str] | None, typer.Option(metavar="MEMBER", help="Somebody to let in; repeatable.")
-    ] = None,
-    description: Annotated[str, typer.Option(help="What the team is for.")] = "",
-    dry_run: _DryRun = False,
+    team: str,
+    member: tuple[str, ...],
+    description: str,
+    dry_run: bool,
     common: Common,
 ) -> None:
     """Create a private work team; the first in a region brings workforce and user pool along."""
@@ -74,14 +69,11 @@ def create(
 
 
 @teams.command()
-@with_common
-def add(
-    team: _Team,
-    members: _Members,
-    *,
-    dry_run: _DryRun = False,
-    common: Common,
-) -> None:
+@_team
+@_members
+@_dry_run
+@options.with_common
+def add(*, team: str, members: tuple[str, ...], dry_run: bool, common: Common) -> None:
     """Let people into a team: by e-mail on AWS, by a personal link on your own service."""
     from gt_workflow.cli import teams as calls
 
@@ -90,14 +82,11 @@ def add(
 
 
 @teams.command()
-@with_common
-def remove(
-    team: _Team,
-    members: _Members,
-    *,
-    dry_run: _DryRun = False,
-    common: Common,
-) -> None:
+@_team
+@_members
+@_dry_run
+@options.with_common
+def remove(*, team: str, members: tuple[str, ...], dry_run: bool, common: Common) -> None:
     """Take people out of a team; their users and answers stay."""
     from gt_workflow.cli import teams as calls
 
@@ -105,18 +94,11 @@ def remove(
     calls.remove(settings, team, members, dry_run=dry_run, as_json=common.as_json)
 
 
-@with_common
-def workers(
-    jobs: Annotated[
-        list[str] | None,
-        typer.Argument(metavar="[JOB]...", help="Jobs' names [default: the newest job]."),
-    ] = None,
-    *,
-    names: Annotated[
-        bool, typer.Option("--names", help="On AWS, look up the members' e-mail addresses.")
-    ] = False,
-    common: Common,
-) -> None:
+@click.command()
+@click.argument("jobs", metavar="[JOB]...", nargs=-1, help="Jobs' names [default: the newest job].")
+@click.option("--names", is_flag=True, help="On AWS, look up the members' e-mail addresses.")
+@options.with_common
+def workers(*, jobs: tuple[str, ...], names: bool, common: Common) -> None:
     """Tell who labelled how much, how fast, and how well it agrees with the job's labels."""
     from gt_workflow.cli import teams as calls
 

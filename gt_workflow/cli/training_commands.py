@@ -2,50 +2,52 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+import click
 
-import typer
+from gt_workflow.cli import options
+from gt_workflow.cli.options import Common
 
-from gt_workflow.cli.options import (
-    Common,
-    with_common,
+_channel = click.argument(
+    "channel", metavar="CHANNEL", help="Where convert wrote: a folder in S3, or one form."
 )
-
-_Channel = Annotated[
-    str, typer.Argument(metavar="CHANNEL", help="Where convert wrote: a folder in S3, or one form.")
-]
-_Form = Annotated[
-    str | None,
-    typer.Option(metavar="recordio|image|manifest", help="Which form [default: the first there]."),
-]
-_Model = Annotated[
-    str | None,
-    typer.Option("--from", metavar="JOB|s3://", help="Go on from an earlier training's model."),
-]
-_Role = Annotated[str | None, typer.Option(metavar="NAME|ARN", help="AWS: the execution role.")]
-_Again = Annotated[
-    bool, typer.Option("--again", help="After a failed or stopped job: create another.")
-]
-_DryRun = Annotated[bool, typer.Option("--dry-run", help="Print the request; create nothing.")]
-_NoWait = Annotated[bool, typer.Option("--no-wait", help="Return as soon as the job exists.")]
+_form = click.option(
+    "--form", metavar="recordio|image|manifest", help="Which form [default: the first there]."
+)
+_model = click.option(
+    "--from", "model", metavar="JOB|s3://", help="Go on from an earlier training's model."
+)
+_role = click.option("--role", metavar="NAME|ARN", help="AWS: the execution role.")
+_again = click.option(
+    "--again", is_flag=True, help="After a failed or stopped job: create another."
+)
+_dry_run = click.option("--dry-run", is_flag=True, help="Print the request; create nothing.")
+_no_wait = click.option("--no-wait", is_flag=True, help="Return as soon as the job exists.")
 
 
-def register(app: typer.Typer) -> None:
+def register(app: click.Group) -> None:
     """Add the commands."""
     for command in (train, tune, predict):
-        app.command()(command)
+        app.add_command(command)
 
 
-@with_common
+@click.command()
+@_channel
+@_form
+@_model
+@_again
+@_role
+@_dry_run
+@_no_wait
+@options.with_common
 def train(
-    channel: _Channel,
     *,
-    form: _Form = None,
-    model: _Model = None,
-    again: _Again = False,
-    role: _Role = None,
-    dry_run: _DryRun = False,
-    no_wait: _NoWait = False,
+    channel: str,
+    form: str | None,
+    model: str | None,
+    again: bool,
+    role: str | None,
+    dry_run: bool,
+    no_wait: bool,
     common: Common,
 ) -> None:
     """Train the built-in Object Detection on a channel, and follow it."""
@@ -59,22 +61,36 @@ def train(
         calls.train(job, again=again, waits=not no_wait, as_json=common.as_json)
 
 
-@with_common
+@click.command()
+@_channel
+@_form
+@_model
+@click.option("--jobs", metavar="N", default=10, help="Trainings in all.")
+@click.option("--parallel", metavar="N", default=2, help="Trainings at a time.")
+@click.option(
+    "--range",
+    "ranges",
+    metavar="NAME=LOW:HIGH",
+    multiple=True,
+    help="What to search; may be repeated.",
+)
+@_again
+@_role
+@_dry_run
+@_no_wait
+@options.with_common
 def tune(  # noqa: PLR0913 - one parameter per flag
-    channel: _Channel,
     *,
-    form: _Form = None,
-    model: _Model = None,
-    jobs: Annotated[int, typer.Option(metavar="N", help="Trainings in all.")] = 10,
-    parallel: Annotated[int, typer.Option(metavar="N", help="Trainings at a time.")] = 2,
-    ranges: Annotated[
-        list[str] | None,
-        typer.Option("--range", metavar="NAME=LOW:HIGH", help="What to search; may be repeated."),
-    ] = None,
-    again: _Again = False,
-    role: _Role = None,
-    dry_run: _DryRun = False,
-    no_wait: _NoWait = False,
+    channel: str,
+    form: str | None,
+    model: str | None,
+    jobs: int,
+    parallel: int,
+    ranges: tuple[str, ...],
+    again: bool,
+    role: str | None,
+    dry_run: bool,
+    no_wait: bool,
     common: Common,
 ) -> None:
     """Search the hyperparameters that give the best mAP: a tuning job."""
@@ -86,7 +102,7 @@ def tune(  # noqa: PLR0913 - one parameter per flag
         channel,
         form=calls.form_of(form),
         model=model,
-        tune=calls.TuneSettings(ranges=tuple(ranges or ()), jobs=jobs, parallel=parallel),
+        tune=calls.TuneSettings(ranges=ranges, jobs=jobs, parallel=parallel),
     )
     if dry_run:
         calls.dry_run(job, as_json=common.as_json)
@@ -94,33 +110,42 @@ def tune(  # noqa: PLR0913 - one parameter per flag
         calls.tune(job, again=again, waits=not no_wait, as_json=common.as_json)
 
 
-@with_common
+@click.command()
+@click.argument("manifest", metavar="MANIFEST", help="The images to label.")
+@click.option("--out", metavar="FILE|s3://", required=True, help="The manifest to write.")
+@click.option(
+    "--classes-from",
+    metavar="FILE|s3://",
+    required=True,
+    help="The training's record, its model or its channel.",
+)
+@click.option(
+    "--transform-output", metavar="s3://", help="Where a batch transform wrote its answers."
+)
+@click.option("--endpoint", metavar="NAME", help="An endpoint to ask.")
+@click.option("--attribute", default="predictions", help="The label attribute to write.")
+@click.option("--threshold", metavar="SCORE", default=0.2, help="Leave out boxes that score less.")
+@click.option("--size", metavar="WIDTHxHEIGHT", help="Of all images [default: look into each].")
+@click.option(
+    "--on-missing",
+    metavar="stop|skip",
+    default="stop",
+    help="What an image without an answer does.",
+)
+@click.option("--dry-run", is_flag=True, help="Print the plan only.")
+@options.with_common
 def predict(  # noqa: PLR0913 - one parameter per flag
-    manifest: Annotated[str, typer.Argument(metavar="MANIFEST", help="The images to label.")],
     *,
-    out: Annotated[str, typer.Option(metavar="FILE|s3://", help="The manifest to write.")],
-    classes_from: Annotated[
-        str,
-        typer.Option(metavar="FILE|s3://", help="The training's record, its model or its channel."),
-    ],
-    transform_output: Annotated[
-        str | None, typer.Option(metavar="s3://", help="Where a batch transform wrote its answers.")
-    ] = None,
-    endpoint: Annotated[
-        str | None, typer.Option(metavar="NAME", help="An endpoint to ask.")
-    ] = None,
-    attribute: Annotated[str, typer.Option(help="The label attribute to write.")] = "predictions",
-    threshold: Annotated[
-        float, typer.Option(metavar="SCORE", help="Leave out boxes that score less.")
-    ] = 0.2,
-    size: Annotated[
-        str | None,
-        typer.Option(metavar="WIDTHxHEIGHT", help="Of all images [default: look into each]."),
-    ] = None,
-    on_missing: Annotated[
-        str, typer.Option(metavar="stop|skip", help="What an image without an answer does.")
-    ] = "stop",
-    dry_run: Annotated[bool, typer.Option("--dry-run", help="Print the plan only.")] = False,
+    manifest: str,
+    out: str,
+    classes_from: str,
+    transform_output: str | None,
+    endpoint: str | None,
+    attribute: str,
+    threshold: float,
+    size: str | None,
+    on_missing: str,
+    dry_run: bool,
     common: Common,
 ) -> None:
     """Turn a detector's answers into pre-labels, for an adjustment job to start from."""

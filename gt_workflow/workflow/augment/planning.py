@@ -64,7 +64,7 @@ def items(plan: AugmentPlan, storage: Storage) -> Iterator[Item]:
         for record in _records(file, settings, plan.attribute, bad):
             yield from bad
             bad.clear()
-            vary = _varies(record, plan.labelled, settings, plan.moved, plan.alike)
+            vary = _varies(record, settings, plan.moved, plan.alike, labelled=plan.labelled)
             yield Item(raw=record.raw, line=record.line, vary=vary)
         yield from bad
 
@@ -125,7 +125,7 @@ def _of_manifest(settings: AugmentSettings, storage: Storage, progress: Progress
                 alike=alike,
             ).moved
             number = sum(
-                _varies(record, labelled, settings, moved, alike)
+                _varies(record, settings, moved, alike, labelled=labelled)
                 for record in _records(file, settings, attribute, [])
             )
     digest = _digest(settings, hashlib.sha256(content.encode()))
@@ -157,10 +157,11 @@ def _records(
 
 def _varies(
     record: Record,
-    labelled: bool,
     settings: AugmentSettings,
     moved: Mapping[str, Side],
     alike: Alike,
+    *,
+    labelled: bool,
 ) -> bool:
     if record.state != ("labelled" if labelled else "untouched") or is_variant(record.raw):
         return False
