@@ -6,7 +6,6 @@ setting's path in capitals: `GT_STORE_ROOT`, `GT_JOB_TASK_TIME_LIMIT`, `GT_LABEL
 
 from __future__ import annotations
 
-import tomllib
 from collections.abc import Mapping
 from typing import Annotated, Any, Literal
 
@@ -205,13 +204,7 @@ def load(
     `written` tells how a path is written on the command line, for errors.
     Raises `DataError` for the file, `UsageError` for a variable or flag; both name the setting.
     """
-    try:
-        merged: dict[str, Any] = tomllib.loads(text)
-        msgspec.convert(merged, Settings)
-    except tomllib.TOMLDecodeError as error:
-        raise DataError(f"is no valid TOML: {error}", uri=uri) from None
-    except msgspec.ValidationError as error:
-        raise DataError(_sentence(error), uri=uri) from None
+    merged = _parsed(text, uri) if text else {}
     for path, value in _from_environment(environment or {}).items():
         _put(merged, path, value)
     for path, value in (flags or {}).items():
@@ -226,6 +219,20 @@ def load(
         else:
             source = _variable(path)
         raise UsageError(f"{source}: {_reason(error)}") from None
+
+
+def _parsed(text: str, uri: str) -> dict[str, Any]:
+    """Read a settings file, and check it by itself."""
+    import tomllib  # most commands have no such file
+
+    try:
+        merged = tomllib.loads(text)
+        msgspec.convert(merged, Settings)
+    except tomllib.TOMLDecodeError as error:
+        raise DataError(f"is no valid TOML: {error}", uri=uri) from None
+    except msgspec.ValidationError as error:
+        raise DataError(_sentence(error), uri=uri) from None
+    return merged
 
 
 def setting_paths(section: type[msgspec.Struct] = Settings) -> list[str]:
