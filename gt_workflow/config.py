@@ -7,7 +7,7 @@ setting's path in capitals: `GT_STORE_ROOT`, `GT_JOB_TASK_TIME_LIMIT`, `GT_LABEL
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Final, Literal
 
 import msgspec
 
@@ -15,6 +15,8 @@ from gt_workflow.errors import DataError, UsageError
 
 Form = Literal["recordio", "image", "manifest"]
 FORMS: tuple[Form, ...] = ("recordio", "image", "manifest")
+
+_PREFIX: Final = "GT_"  # of the variables in the environment
 
 # Settings that are one of a few words, or a list of such; for errors.
 CHOICES: Mapping[str, tuple[str, ...]] = {
@@ -250,6 +252,8 @@ def setting_paths(section: type[msgspec.Struct] = Settings) -> list[str]:
 def _from_environment(environment: Mapping[str, str]) -> dict[str, Any]:
     """Pick the variables that name a setting; lists are written with commas."""
     found: dict[str, Any] = {}
+    if not any(name.startswith(_PREFIX) for name in environment):
+        return found  # to list all settings takes a millisecond
     for path in setting_paths():
         value = environment.get(_variable(path))
         if value is not None:
@@ -287,4 +291,4 @@ def _reason(error: msgspec.ValidationError) -> str:
 
 def _variable(path: str) -> str:
     """Name a setting's environment variable."""
-    return "GT_" + path.replace(".", "_").replace("-", "_").upper()
+    return _PREFIX + path.replace(".", "_").replace("-", "_").upper()
