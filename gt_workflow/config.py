@@ -6,9 +6,8 @@ setting's path in capitals: `GT_STORE_ROOT`, `GT_JOB_TASK_TIME_LIMIT`, `GT_LABEL
 
 from __future__ import annotations
 
-import tomllib
 from collections.abc import Mapping
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Final, Literal
 
 import msgspec
 
@@ -16,6 +15,8 @@ from gt_workflow.errors import DataError, UsageError
 
 Form = Literal["recordio", "image", "manifest"]
 FORMS: tuple[Form, ...] = ("recordio", "image", "manifest")
+
+_PREFIX: Final = "GT_"  # of the variables in the environment
 
 # Settings that are one of a few words, or a list of such; for errors.
 CHOICES: Mapping[str, tuple[str, ...]] = {
@@ -205,13 +206,7 @@ def load(
     `written` tells how a path is written on the command line, for errors.
     Raises `DataError` for the file, `UsageError` for a variable or flag; both name the setting.
     """
-    try:
-        merged: dict[str, Any] = tomllib.loads(text)
-        msgspec.convert(merged, Settings)
-    except tomllib.TOMLDecodeError as error:
-        raise DataError(f"is no valid TOML: {error}", uri=uri) from None
-    except msgspec.ValidationError as error:
-        raise DataError(_sentence(error), uri=uri) from None
+    merged = _parsed(text, uri) if text else {}
     for path, value in _from_environment(environment or {}).items():
         _put(merged, path, value)
     for path, value in (flags or {}).items():
@@ -226,6 +221,20 @@ def load(
         else:
             source = _variable(path)
         raise UsageError(f"{source}: {_reason(error)}") from None
+
+
+def _parsed(text: str, uri: str) -> dict[str, Any]:
+    """Read a settings file, and check it by itself."""
+    import tomllib  # most commands have no such file
+
+    try:
+        merged = tomllib.loads(text)
+        msgspec.convert(merged, Settings)
+    except tomllib.TOMLDecodeError as error:
+        raise DataError(f"is no valid TOML: {error}", uri=uri) from None
+    except msgspec.ValidationError as error:
+        raise DataError(_sentence(error), uri=uri) from None
+    return merged
 
 
 def setting_paths(section: type[msgspec.Struct] = Settings) -> list[str]:
@@ -243,6 +252,8 @@ def setting_paths(section: type[msgspec.Struct] = Settings) -> list[str]:
 def _from_environment(environment: Mapping[str, str]) -> dict[str, Any]:
     """Pick the variables that name a setting; lists are written with commas."""
     found: dict[str, Any] = {}
+    if not any(name.startswith(_PREFIX) for name in environment):
+        return found  # to list all settings takes a millisecond
     for path in setting_paths():
         value = environment.get(_variable(path))
         if value is not None:
@@ -280,4 +291,4 @@ def _reason(error: msgspec.ValidationError) -> str:
 
 def _variable(path: str) -> str:
     """Name a setting's environment variable."""
-    return "GT_" + path.replace(".", "_").replace("-", "_").upper()
+    return _PREFIX + path.replace(".", "_").replace("-", "_").upper()

@@ -205,12 +205,9 @@ def _pack(images: Sequence[str], out: Path) -> None:
 
 
 def _convert(images: Sequence[str], out: Path) -> None:
-    import numpy as np
-
     from gt_workflow.adapters.storage import LocalFiles
     from gt_workflow.workflow import convert
 
-    assert np.__version__
     settings = convert.ConvertSettings(
         manifest=str(out.parent / "all.manifest"), out=str(out / "c"), forms=("recordio",)
     )

@@ -119,13 +119,14 @@ def detection_label(
     values = [float(HEADER_WIDTH), float(OBJECT_WIDTH)]
     for class_id, box in objects:
         left, top = box.left, box.top
+        right, bottom = (left + box.width) / width, (top + box.height) / height
         row = _unpack_row(
             _pack_row(
                 class_id,
-                max(0.0, left / width),
-                max(0.0, top / height),
-                min(1.0, (left + box.width) / width),
-                min(1.0, (top + box.height) / height),
+                left / width if left > 0.0 else 0.0,
+                top / height if top > 0.0 else 0.0,
+                right if right < 1.0 else 1.0,  # noqa: FURB136 - min() takes as long as all this
+                bottom if bottom < 1.0 else 1.0,  # noqa: FURB136 - as above
             )
         )
         if not (row[3] > row[1] and row[4] > row[2]):

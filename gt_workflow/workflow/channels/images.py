@@ -9,7 +9,6 @@ edition. MXNet 1.9.1 rotates pixels by EXIF in `ImageDetRecordIter` and leaves t
 from __future__ import annotations
 
 import struct
-from collections.abc import Iterator
 from typing import BinaryIO, Literal
 
 from msgspec import Struct
@@ -104,42 +103,42 @@ def _stranger(data: bytes) -> str:
 # two. The others are lossless or hierarchical.
 _FRAMES = {0xC0, 0xC1, 0xC2, 0xC9, 0xCA}
 _OTHER_FRAMES = {0xC3, 0xC5, 0xC6, 0xC7, 0xCB, 0xCD, 0xCE, 0xCF}
+_LONE = {*range(0xD0, 0xD8), 0x01, 0xFF}  # markers without a length, and the fill byte
+_TOO_LATE = {0xD9, 0xDA}
+_EXIF = b"Exif\0\0"
 _segment = struct.Struct(">BBH").unpack_from
 _COMPONENTS: dict[int, Mode] = {1: "grey", 3: "RGB", 4: "CMYK"}
 
 
-def _segments(data: bytes) -> Iterator[tuple[int, bytes]]:
-    """Yield marker and body of a JPEG's segments up to the frame's, which ends the head."""
-    at, end = 2, len(data)
+def _to_frame(data: bytes) -> tuple[int, bytes]:
+    """Walk through a JPEG's segments up to the frame's; return orientation and frame."""
+    orientation, at, end = 1, 2, len(data)
     while True:
         if end < at + 4:
             raise CutShortError("the file is cut short: its head is incomplete")
         mark, marker, length = _segment(data, at)
         if mark != 0xFF:
             raise RasterError("a broken JPEG: no marker where one must be")
-        if marker == 0xFF:  # a fill byte
-            at += 1
+        if marker in _LONE:
+            at += 1 if marker == 0xFF else 2
             continue
-        if 0xD0 <= marker <= 0xD7 or marker == 0x01:
-            at += 2
-            continue
-        if marker in (0xD9, 0xDA):
+        if marker in _TOO_LATE:
             raise RasterError("a broken JPEG: no frame before the picture")
-        if end < at + 2 + length:
+        behind = at + 2 + length
+        if end < behind:
             raise CutShortError("the file is cut short: its head is incomplete")
-        yield marker, data[at + 4 : at + 2 + length]
-        at += 2 + length
-
-
-def _jpeg(data: bytes) -> Raster:
-    orientation = 1
-    for marker, body in _segments(data):
-        if marker == 0xE1 and body.startswith(b"Exif\0\0") and orientation == 1:
-            orientation = _orientation(body[6:])
         if marker in _OTHER_FRAMES:
             raise RasterError("a lossless or hierarchical JPEG, which the container cannot read")
         if marker in _FRAMES:
             break
+        if marker == 0xE1 and orientation == 1 and data.startswith(_EXIF, at + 4, behind):
+            orientation = _orientation(data[at + 4 + len(_EXIF) : behind])
+        at = behind
+    return orientation, data[at + 4 : behind]
+
+
+def _jpeg(data: bytes) -> Raster:
+    orientation, body = _to_frame(data)
     if len(body) < 6:
         raise RasterError("a broken JPEG: its frame is too short")
     depth, height, width, components = struct.unpack_from(">BHHB", body)

@@ -6,12 +6,13 @@ of lines are short and written anew each time. All appear together at the end.
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from contextlib import ExitStack
 from types import TracebackType
 from typing import BinaryIO, Self
 
 from gt_workflow.core import recordio
-from gt_workflow.core.split import SIDES
+from gt_workflow.core.split import SIDES, Side
 from gt_workflow.ports import Growing, Storage
 from gt_workflow.workflow.channels.journal import Journal, Places
 from gt_workflow.workflow.channels.shards import Done, Packed, Shard
@@ -104,7 +105,8 @@ class Outputs:
         """Write the lines of a sample whose record stands since an earlier run."""
         if done.event is not None:
             return
-        self._place(sample, done)
+        if self._growing:
+            self._place(sample.side, [(sample, done)])
         self.written.update(self.forms.paths(sample, done.suffix))
         for path, line in self.forms.lines(sample, done.suffix, self.forms.label(sample)):
             self._append(path, line)
@@ -113,26 +115,32 @@ class Outputs:
         """Join a shard to what is there."""
         for path, lines in packed.lines.items():
             self._append(path, lines)
-        for sample, done in zip(shard.samples, packed.done, strict=True):
-            if done.event is None:
-                self._place(sample, done)
-                self.written.update(self.forms.paths(sample, done.suffix))
+        if "image" in self.forms.forms:
+            for sample, done in zip(shard.samples, packed.done, strict=True):
+                if done.event is None:
+                    self.written.update(self.forms.paths(sample, done.suffix))
         path = ""
         if self._growing:
-            path = rec(shard.samples[0].side)  # a shard is of one side
+            side = shard.samples[0].side  # a shard is of one side
+            path = rec(side)
+            self._place(side, zip(shard.samples, packed.done, strict=True))
             for other in list(self._growing)[: list(self._growing).index(path)]:
                 self._growing[other].seal()
             self._growing[path].append(packed.frames)
         self._unnoted.append((path, self._rows.get(path, 0), packed.done))
         self._note()
 
-    def _place(self, sample: Sample, done: Done) -> None:
-        """Write the line of the index: where the record begins."""
-        path = rec(sample.side)
-        if path in self._growing:
-            at = self._rows[path]
-            self._append(index(sample.side, "idx"), recordio.index_line(sample.line - 1, at))
-            self._rows[path] = at + done.size
+    def _place(self, side: Side, several: Iterable[tuple[Sample, Done]]) -> None:
+        """Write the lines of a side's index: where the records begin."""
+        path = rec(side)
+        at = self._rows[path]
+        lines = []
+        for sample, done in several:
+            if done.event is None:
+                lines.append(recordio.index_line(sample.line - 1, at))
+                at += done.size
+        self._append(index(side, "idx"), b"".join(lines))
+        self._rows[path] = at
 
     def _append(self, path: str, data: bytes) -> None:
         self._texts[path].write(data)

@@ -41,9 +41,7 @@ class Packed(msgspec.Struct):
         if done.event is not None:
             self.refused.append(done.event)
             return
-        self.sides[sample.side].add(
-            [names[class_id] for class_id, *_ in sample.objects], sample.raw
-        )
+        self.sides[sample.side].add([names[one[0]] for one in sample.objects], sample.raw)
         if sample.objects:
             self.content_types.add(f"image/{done.format}")
             self.local += not sample.source_ref.startswith("s3://")

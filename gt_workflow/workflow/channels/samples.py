@@ -16,6 +16,7 @@ from contextlib import ExitStack, contextmanager
 from typing import BinaryIO, Literal, cast
 
 import msgspec
+from msgspec import UNSET
 
 from gt_workflow.core.manifest import Record
 from gt_workflow.core.split import SIDES, Side
@@ -24,7 +25,7 @@ from gt_workflow.ports import Storage
 from gt_workflow.workflow.channels.labels import ChannelClass, Judged, judge
 from gt_workflow.workflow.channels.names import Names
 from gt_workflow.workflow.channels.report import HELD, Event, Spool
-from gt_workflow.workflow.channels.writers import Sample
+from gt_workflow.workflow.channels.writers import Object, Sample
 
 _CHUNK = 1 << 20
 
@@ -141,8 +142,22 @@ def take(
 
     `ids` are the channel's classes; without `names` the sample has no stem.
     """
-    judged = judge(record, min_side=rules.min_side)
     side = rules.side_of(record.origin)
+    stem = _no_stem if names is None else names.stem
+    if (found := _as_drawn(record, rules.min_side, ids)) is not None:
+        width, height, objects = found
+        return Sample(
+            line=record.line,
+            side=side,
+            source_ref=record.source_ref,
+            stem=stem(record.source_ref, line=record.line),
+            width=width,
+            height=height,
+            objects=objects,
+            kept=list(range(len(objects))),
+            raw=record.raw,
+        )
+    judged = judge(record, min_side=rules.min_side)
     kept_empty = judged.absence == "no boxes" and rules.keep_empty and side == "validation"
     if told is not None:
         told.tell(judged, kept_empty=kept_empty)
@@ -153,7 +168,7 @@ def take(
         line=record.line,
         side=side,
         source_ref=record.source_ref,
-        stem="" if names is None else names.stem(record.source_ref, line=record.line),
+        stem=stem(record.source_ref, line=record.line),
         width=label.width,
         height=label.height,
         objects=[
@@ -169,3 +184,37 @@ def take(
         kept=[kept.index for kept in judged.boxes],
         raw=record.raw,
     )
+
+
+def _no_stem(_source_ref: str, *, line: int) -> str:  # noqa: ARG001 - as `Names.stem`
+    return ""
+
+
+def _as_drawn(
+    record: Record, min_side: float, ids: Mapping[str, int]
+) -> tuple[int, int, list[Object]] | None:
+    """Return the raster's size and the objects of a label of which `judge` would take all.
+
+    None for every other line. No label is built for it, which saves a third of reading a line.
+    """
+    content = record.content
+    if not isinstance(content, tuple):
+        return None
+    label, names = content[0], content[1].class_map
+    size = label.image_size[0]
+    width, height = size.width, size.height
+    objects: list[Object] = []
+    for box in label.annotations:
+        left, top, across, down = box.left, box.top, box.width, box.height
+        if (
+            left < 0
+            or top < 0
+            or left + across > width
+            or top + down > height
+            or across < min_side
+            or down < min_side
+            or names is UNSET
+        ):
+            return None
+        objects.append((ids[names[box.class_id]], left, top, across, down))
+    return (width, height, objects) if objects else None

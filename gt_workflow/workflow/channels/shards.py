@@ -140,7 +140,7 @@ class PackShard(msgspec.Struct, frozen=True):
         packed = Packed()
         lines: dict[str, list[bytes]] = {}
         search = _search() if "recordio" in self.forms.forms else recordio.search
-        whole = self.forms.needs_whole_images
+        whole, alone = self.forms.needs_whole_images, "image" in self.forms.forms
         samples = shard.samples
         found = self.storage.read_all(
             (sample.source_ref for sample in samples),
@@ -167,12 +167,17 @@ class PackShard(msgspec.Struct, frozen=True):
                 packed.frames += frames
             for path, line in self.forms.lines(sample, raster.suffix, label):
                 lines.setdefault(path, []).append(line)
-            for path, data in self.forms.files(sample, raster.suffix, image):
-                with self.storage.create(path) as file:
-                    file.write(data)
+            if alone:
+                self._write(sample, raster, image)
             packed.done.append(Done(raster.format, size))
         packed.lines = {path: b"".join(some) for path, some in lines.items()}
         return packed
+
+    def _write(self, sample: Sample, raster: Raster, image: bytes) -> None:
+        """Write what an image has for itself."""
+        for path, data in self.forms.files(sample, raster.suffix, image):
+            with self.storage.create(path) as file:
+                file.write(data)
 
     def _checked(self, sample: Sample, image: bytes, *, whole: bool) -> tuple[bytes, Raster]:
         if whole:

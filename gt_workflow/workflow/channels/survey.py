@@ -45,7 +45,9 @@ class SideCounts:
             return
         self.images += 1
         self.variants += is_variant(raw)
-        self.boxes.update(names)
+        boxes = self.boxes
+        for name in names:  # quicker for a few than Counter.update
+            boxes[name] += 1
         self.most_boxes = max(self.most_boxes, len(names))
 
     def join(self, other: SideCounts) -> None:

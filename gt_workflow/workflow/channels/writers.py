@@ -15,7 +15,7 @@ as documented there; RecordIO keeps fractions.
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from typing import Any
+from typing import Any, TypeAlias
 
 import msgspec
 
@@ -26,9 +26,12 @@ from gt_workflow.core.manifest import with_members
 from gt_workflow.core.split import SIDES, Side
 from gt_workflow.workflow.channels.labels import ChannelClass, whole_pixels
 
+Object: TypeAlias = tuple[int, float, float, float, float]
+"""Class id, left, top, width, height; in pixels."""
+
 
 class Sample(msgspec.Struct, frozen=True, array_like=True):
-    """One line that a channel takes; `objects` are class id, left, top, width, height in pixels.
+    """One line that a channel takes.
 
     `kept` are the places of those boxes among the label's annotations, `stem` the image's name.
     """
@@ -39,7 +42,7 @@ class Sample(msgspec.Struct, frozen=True, array_like=True):
     stem: str
     width: int
     height: int
-    objects: list[tuple[int, float, float, float, float]]
+    objects: list[Object]
     kept: list[int]
     raw: bytes
 
