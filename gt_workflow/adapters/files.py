@@ -13,7 +13,7 @@ import re
 import secrets
 import stat
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -23,7 +23,8 @@ from gt_workflow.errors import StorageError
 if TYPE_CHECKING:
     import mimetypes
 
-TEMPORARY = re.compile(rb"\.gt-[0-9a-f]{24}\.part")
+TEMPORARY = re.compile(rb"\.gt-[0-9a-f]{24}\.(part|tmp)")
+"""Names of files on their way: a `tmp` is its process's alone, a `part` may be gone on with."""
 
 _COPY_BYTES = 1 << 20
 _BUFFER = 1 << 16
@@ -62,11 +63,8 @@ class TemporaryFile:
         self._uri = uri
         self._digest = hashlib.md5(usedforsecurity=False) if hashed else None
         self.size = 0
-        self.path = folder / f".gt-{secrets.token_hex(12)}.part"
         with translated(uri):
-            self.descriptor = os.open(
-                self.path, os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o666
-            )
+            self.path, self.descriptor = _begun(folder)
 
     @property
     def etag(self) -> str:
@@ -127,6 +125,38 @@ class _Sink(io.RawIOBase):
 def buffered(writer: TemporaryFile) -> io.BufferedWriter:
     """Return a sequential file in front of a writer."""
     return io.BufferedWriter(_Sink(writer), _BUFFER)
+
+
+def _begun(folder: Path) -> tuple[Path, int]:
+    """Create a temporary file and hold it, so that nobody takes it for a dead process's."""
+    while True:
+        path = folder / f".gt-{secrets.token_hex(12)}.tmp"
+        descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o666)
+        try:
+            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            pass
+        except OSError:  # no locks on this file system: nobody can sweep there either
+            return path, descriptor
+        if os.fstat(descriptor).st_nlink:
+            return path, descriptor
+        os.close(descriptor)  # swept in the moment before it was held
+
+
+def sweep(folder: Path) -> None:
+    """Delete the temporary files of processes that were killed: those that nobody holds."""
+    with os.scandir(folder) as entries:
+        found = [entry.path for entry in entries if entry.name.endswith(".tmp")]
+    for path in found:
+        if TEMPORARY.fullmatch(os.fsencode(os.path.basename(path))) is None:  # noqa: PTH119 - a name
+            continue
+        with suppress(OSError):
+            descriptor = os.open(path, os.O_RDWR | os.O_NOFOLLOW | os.O_CLOEXEC)
+            try:
+                fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                os.unlink(path)  # noqa: PTH108 - a name as the folder gave it
+            finally:
+                os.close(descriptor)
 
 
 class FileLock:

@@ -11,13 +11,24 @@ from pathlib import Path
 from typing import BinaryIO
 
 from gt_workflow.adapters.bulk import GrowingFile, read_each
-from gt_workflow.adapters.files import TEMPORARY, TemporaryFile, buffered, sync_folder, translated
+from gt_workflow.adapters.files import (
+    TEMPORARY,
+    TemporaryFile,
+    buffered,
+    sweep,
+    sync_folder,
+    translated,
+)
 from gt_workflow.errors import ObjectNotFoundError, StorageError
 from gt_workflow.ports import Outcome, Stat
 
 
 class LocalFiles:
     """Plain paths, absolute or from the current folder; links are followed, loops are not."""
+
+    def __init__(self) -> None:
+        """Begin; what killed processes left in a folder goes when the first file is made there."""
+        self._swept = set[Path]()
 
     def open(self, uri: str) -> BinaryIO:
         """Open a file for reading."""
@@ -29,7 +40,11 @@ class LocalFiles:
     @contextmanager
     def create(self, uri: str) -> Iterator[BinaryIO]:
         """Write a file beside its place and move it there at a clean exit."""
-        target = _target(uri)
+        target, made = _target(uri)
+        if target.parent not in self._swept:
+            with _files(uri):
+                sweep(target.parent)
+            self._swept.add(target.parent)
         temporary = TemporaryFile(target.parent, uri, hashed=False)
         try:
             with buffered(temporary) as buffer:
@@ -37,8 +52,13 @@ class LocalFiles:
             with _files(uri):
                 temporary.sync()
                 _move(temporary.path, target)
-        finally:
+        except BaseException:
             temporary.discard()
+            for folder in made:
+                with suppress(OSError):  # others have put something there
+                    folder.rmdir()
+            raise
+        temporary.discard()
 
     def list(self, prefix: str) -> Iterator[Stat]:
         """Yield files whose path starts with `prefix`, sorted by the path's bytes."""
@@ -70,13 +90,13 @@ class LocalFiles:
 
     def grow(self, uri: str, *, token: str = "", size: int = 0) -> GrowingFile:
         """Grow a file beside its place."""
-        target = _target(uri)
+        target, _ = _target(uri)
         return GrowingFile(target.parent, uri, lambda file: _move(file.path, target), token, size)
 
 
-def _target(uri: str) -> Path:
-    """Return the file that a path means, its folder made; StorageError for a folder."""
-    target = Path(uri)
+def _target(uri: str) -> tuple[Path, list[Path]]:
+    """Return the file that a path means and the folders made for it; StorageError for a folder."""
+    target, made = Path(uri), list[Path]()
     with _files(uri):
         if not target.name or uri.endswith("/") or target.is_dir():
             raise StorageError("is a folder, not a file", uri=uri)
@@ -85,8 +105,9 @@ def _target(uri: str) -> Path:
             target = target.resolve()
         # Most folders are there; asking costs less than making what cannot be made.
         if not target.parent.is_dir():
+            made = [folder for folder in target.parents if not folder.exists()]
             target.parent.mkdir(parents=True, exist_ok=True)
-    return target
+    return target, made
 
 
 def _move(path: Path, target: Path) -> None:

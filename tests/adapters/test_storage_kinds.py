@@ -5,6 +5,7 @@ from __future__ import annotations
 import inspect
 import io
 import os
+from contextlib import suppress
 from pathlib import Path
 
 import boto3
@@ -225,3 +226,30 @@ def test_nothing_temporary_is_left_behind(tmp_path):
         file.write(b"1" * 1_000_000)
         raise ZeroDivisionError
     assert os.listdir(tmp_path) == []  # noqa: PTH208 - hidden names too
+
+
+def test_what_a_killed_process_left_goes_and_what_another_is_writing_stays(tmp_path):
+    dead = tmp_path / f".gt-{'0' * 24}.tmp"
+    kept = [tmp_path / f".gt-{'1' * 24}.part", tmp_path / ".gt-mine.tmp", tmp_path / "x.tmp"]
+    for path in (dead, *kept):
+        path.write_bytes(b"half")
+    with LocalFiles().create(str(tmp_path / "a")) as file:
+        file.write(b"a")
+        (writing,) = set(tmp_path.iterdir()) - {*kept}
+        with LocalFiles().create(str(tmp_path / "b")) as other:
+            other.write(b"b")
+        assert writing.exists()
+    assert {path.name for path in tmp_path.iterdir()} == {"a", "b", *(path.name for path in kept)}
+    assert (tmp_path / "a").read_bytes() == b"a"
+
+
+def test_a_file_that_comes_to_nothing_leaves_no_new_folders(tmp_path):
+    (tmp_path / "old").mkdir()
+    storage = LocalFiles()
+    with suppress(LookupError), storage.create(str(tmp_path / "old/new/newer/file")):
+        raise LookupError
+    assert list(tmp_path.rglob("*")) == [tmp_path / "old"]
+    with suppress(LookupError), storage.create(str(tmp_path / "old/new/file")):
+        (tmp_path / "old/new/other").write_bytes(b"")
+        raise LookupError
+    assert [path.name for path in tmp_path.rglob("*") if path.is_file()] == ["other"]
