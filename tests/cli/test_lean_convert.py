@@ -11,7 +11,7 @@ from PIL import Image
 
 HEAVY = {
     *("PIL", "boto3", "botocore", "cv2", "numpy", "rich", "simplejpeg", "sqlalchemy", "starlette"),
-    *("concurrent.futures.process", "multiprocessing", "sqlite3"),
+    *("concurrent.futures.process", "importlib.metadata", "multiprocessing", "sqlite3", "tempfile"),
     *("gt_workflow.adapters.clients", "gt_workflow.adapters.engine", "gt_workflow.adapters.images"),
     *(
         "gt_workflow.adapters.folder",

@@ -2,26 +2,25 @@
 
 from __future__ import annotations
 
-import tempfile
 from array import array
 from collections.abc import Sequence
 from contextlib import ExitStack
 
 from gt_workflow.core.plain_lines import PARTS
+from gt_workflow.workflow.channels.report import Spool
 
-_HELD = 1 << 20  # bytes of keys that wait to be written
-_KEY = 8
+_HELD = 1 << 20  # bytes of keys that wait to be spooled
 
 
 class Repeats:
-    """Takes keys in parts; the file is gone when the stack closes."""
+    """Takes keys in parts; they are gone when the stack closes."""
 
     def __init__(self, stack: ExitStack) -> None:
         """Begin empty."""
-        self._file = stack.enter_context(tempfile.TemporaryFile())  # noqa: SIM115 - the stack closes it
+        self._spool = Spool(stack, held=0)
         self._waiting = [bytearray() for _ in range(PARTS)]
         self._held = 0
-        self._pieces: list[list[tuple[int, int]]] = [[] for _ in range(PARTS)]  # place, length
+        self._pieces: list[list[int]] = [[] for _ in range(PARTS)]  # places in the spool
 
     def add(self, parts: Sequence[bytearray]) -> None:
         """Take keys as `core.plain_lines` parts them; one part at a time is counted."""
@@ -33,8 +32,8 @@ class Repeats:
 
     def _write(self) -> None:
         for waiting, pieces in zip(self._waiting, self._pieces, strict=True):
-            pieces.append((self._file.tell(), len(waiting)))
-            self._file.write(waiting)
+            pieces.append(len(self._spool))
+            self._spool.append(bytes(waiting))
             waiting.clear()
         self._held = 0
 
@@ -43,9 +42,7 @@ class Repeats:
         repeated = 0
         for waiting, pieces in zip(self._waiting, self._pieces, strict=True):
             keys = array("Q", bytes(waiting))
-            for place, length in pieces:
-                self._file.seek(place)
-                keys.frombytes(self._file.read(length))
+            for piece in pieces:
+                keys.frombytes(self._spool[piece])
             repeated += len(keys) - len(set(keys))
-        self._file.seek(0, 2)
         return repeated
