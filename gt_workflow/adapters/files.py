@@ -98,11 +98,16 @@ class TemporaryFile:
         os.fsync(self.descriptor)
         return os.fstat(self.descriptor)
 
-    def discard(self) -> None:
-        """Forget everything; idempotent, and nothing once the file has moved away."""
+    def close(self) -> None:
+        """Let go of the file, which has moved to its place; idempotent."""
         if self.descriptor >= 0:
             os.close(self.descriptor)
             self.descriptor = -1
+
+    def discard(self) -> None:
+        """Forget everything; idempotent, and nothing once the file is closed."""
+        if self.descriptor >= 0:
+            self.close()
             self.path.unlink(missing_ok=True)
 
 

@@ -7,6 +7,7 @@ import stat
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager, suppress
 from datetime import UTC, datetime
+from functools import partial
 from pathlib import Path
 from typing import BinaryIO
 
@@ -40,25 +41,25 @@ class LocalFiles:
     @contextmanager
     def create(self, uri: str) -> Iterator[BinaryIO]:
         """Write a file beside its place and move it there at a clean exit."""
-        target, made = _target(uri)
-        if target.parent not in self._swept:
-            with _files(uri):
+        with _files(uri):
+            target, mode, made = _target(uri)
+            if target.parent not in self._swept:
                 sweep(target.parent)
-            self._swept.add(target.parent)
+                self._swept.add(target.parent)
         temporary = TemporaryFile(target.parent, uri, hashed=False)
         try:
             with buffered(temporary) as buffer:
                 yield buffer
             with _files(uri):
                 temporary.sync()
-                _move(temporary.path, target)
+                _move(temporary.path, target, mode)
         except BaseException:
             temporary.discard()
             for folder in made:
                 with suppress(OSError):  # others have put something there
                     folder.rmdir()
             raise
-        temporary.discard()
+        temporary.close()
 
     def list(self, prefix: str) -> Iterator[Stat]:
         """Yield files whose path starts with `prefix`, sorted by the path's bytes."""
@@ -90,31 +91,45 @@ class LocalFiles:
 
     def grow(self, uri: str, *, token: str = "", size: int = 0) -> GrowingFile:
         """Grow a file beside its place."""
-        target, _ = _target(uri)
-        return GrowingFile(target.parent, uri, lambda file: _move(file.path, target), token, size)
+        with _files(uri):
+            target, mode, _ = _target(uri)
+        publish = partial(_move, target=target, mode=mode)
+        return GrowingFile(target.parent, uri, lambda file: publish(file.path), token, size)
 
 
-def _target(uri: str) -> tuple[Path, list[Path]]:
-    """Return the file that a path means and the folders made for it; StorageError for a folder."""
+def _target(uri: str) -> tuple[Path, int | None, list[Path]]:
+    """Return the file that a path means, its mode if it is there, and the folders made for it.
+
+    Raises StorageError for a folder. Thousands of files are written in a row: nothing is asked
+    twice.
+    """
     target, made = Path(uri), list[Path]()
-    with _files(uri):
-        if not target.name or uri.endswith("/") or target.is_dir():
-            raise StorageError("is a folder, not a file", uri=uri)
-        if target.is_symlink():
-            # Through a link, as any program writes: the link stays, its target changes.
-            target = target.resolve()
-        # Most folders are there; asking costs less than making what cannot be made.
-        if not target.parent.is_dir():
-            made = [folder for folder in target.parents if not folder.exists()]
-            target.parent.mkdir(parents=True, exist_ok=True)
-    return target, made
+    mode = _mode(target, follow=False)
+    if mode is not None and stat.S_ISLNK(mode):
+        # Through a link, as any program writes: the link stays, its target changes.
+        target = target.resolve()
+        mode = _mode(target)
+    if not target.name or uri.endswith("/") or (mode is not None and stat.S_ISDIR(mode)):
+        raise StorageError("is a folder, not a file", uri=uri)
+    if mode is None and not os.path.isdir(target.parent):  # noqa: PTH112 - half of what Path takes
+        made = [folder for folder in target.parents if not folder.exists()]
+        target.parent.mkdir(parents=True, exist_ok=True)
+    return target, mode, made
 
 
-def _move(path: Path, target: Path) -> None:
+def _mode(path: Path, *, follow: bool = True) -> int | None:
+    """Return a file's mode, None if there is none."""
+    try:
+        return os.stat(path, follow_symlinks=follow).st_mode  # noqa: PTH116 - as above
+    except (FileNotFoundError, NotADirectoryError):
+        return None
+
+
+def _move(path: Path, target: Path, mode: int | None) -> None:
     """Put a finished file in its place, with the rights of the one that was there."""
-    with suppress(FileNotFoundError):
-        path.chmod(stat.S_IMODE(target.stat().st_mode))
-    path.replace(target)
+    if mode is not None:
+        path.chmod(stat.S_IMODE(mode))
+    os.replace(path, target)  # noqa: PTH105 - as above
     sync_folder(target.parent)
 
 
