@@ -7,7 +7,6 @@ import threading
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
-from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -321,7 +320,7 @@ def _finish(
     try:
         if growing is not None:
             grown = augment.before_channels(growing, wired, narrator)
-            chosen = replace(chosen, manifest=grown.receipt.manifest)
+            chosen = msgspec.structs.replace(chosen, manifest=grown.receipt.manifest)
             converting = convert.plan(
                 chosen, storage=wired.storage, progress=narrator, engine=wired.counting
             )

@@ -11,9 +11,10 @@ from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterator, Mapping
 from contextlib import ExitStack
-from dataclasses import replace
 from functools import partial
 from typing import Any, BinaryIO
+
+from msgspec.structs import replace
 
 from gt_workflow.config import Form
 from gt_workflow.core import plain_lines

@@ -5,9 +5,9 @@ from __future__ import annotations
 import io
 import json
 from contextlib import closing, contextmanager
-from dataclasses import replace
 
 import pytest
+from msgspec.structs import replace
 from PIL import Image
 
 from gt_workflow.adapters.engine import ProcessEngine

@@ -7,11 +7,11 @@ import json
 import pickle
 import re
 from contextlib import ExitStack, closing
-from dataclasses import replace
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from msgspec.structs import replace
 
 from gt_workflow.adapters.engine import ProcessEngine
 from gt_workflow.adapters.memory import MemoryStorage

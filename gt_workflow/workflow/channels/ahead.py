@@ -10,8 +10,9 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from contextlib import ExitStack
-from dataclasses import dataclass
 from typing import Self
+
+from msgspec import Struct
 
 from gt_workflow.core.near_duplicates import OFF
 from gt_workflow.core.plain_lines import Rules
@@ -110,8 +111,7 @@ class Ahead:
         return now.files.sizes, now.told
 
 
-@dataclass(frozen=True, slots=True)
-class _UnderWay:
+class _UnderWay(Struct, frozen=True):
     """What is being written; `split` tells that what images look like was seen to."""
 
     told: Samples

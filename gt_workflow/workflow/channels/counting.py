@@ -10,10 +10,10 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import ExitStack
-from dataclasses import dataclass, field, replace
 from typing import Final, Protocol
 
 import msgspec
+from msgspec import Struct, field
 
 from gt_workflow.core.json_lines import LONGEST_LINE, too_long
 from gt_workflow.core.label_schema import LOOK
@@ -34,8 +34,7 @@ CLOSER: Final = 255
 _LOOK = f'"{LOOK}"'.encode()
 
 
-@dataclass(slots=True)
-class Counted:
+class Counted(Struct):
     """What some blocks hold; places count lines from 0.
 
     `looks` tells that a line may say what its image looks like. `problem` is the place of what
@@ -63,8 +62,7 @@ class Counted:
             self.problem = (lines + at, reason, where)
 
 
-@dataclass(frozen=True, slots=True)
-class CountBlocks:
+class CountBlocks(Struct, frozen=True):
     """Counts blocks; a value, so that an engine may send it to other processes."""
 
     rules: Rules
@@ -147,8 +145,7 @@ class Writes(Protocol):
         ...
 
 
-@dataclass(frozen=True, slots=True)
-class Counting:
+class Counting(Struct, frozen=True):
     """How a manifest is counted: `blocks` and `records` read it from the beginning at each call.
 
     `ahead` is given all lines with their verdicts each time. `head` are the lines before the label
@@ -191,7 +188,7 @@ class Counting:
 
     def _counted(self, rules: Rules) -> tuple[Survey, bool]:
         """Count all lines; tell as well whether one says what its image looks like."""
-        count, uri = replace(self.count, rules=rules), self.count.uri
+        count, uri = msgspec.structs.replace(self.count, rules=rules), self.count.uri
         looks = False
         found = Survey(
             attribute=rules.attribute,

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from dataclasses import replace
 
 import msgspec
 
@@ -48,7 +47,7 @@ class Packed(msgspec.Struct):
 
     def warnings(self, plan: ConvertPlan) -> tuple[str, ...]:
         """Say what is likely to hurt, by what the channels hold instead of what was planned."""
-        found = replace(plan.survey, sides=self.sides).warnings()
+        found = msgspec.structs.replace(plan.survey, sides=self.sides).warnings()
         if self.local and "manifest" in plan.settings.forms:
             found.append(
                 f"{self.local} images are not in S3, from where a training job would read those of "

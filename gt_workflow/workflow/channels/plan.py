@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, replace
 from functools import partial
 from typing import Any, Literal
+
+from msgspec import Struct
+from msgspec.structs import asdict, replace
 
 from gt_workflow.config import FORMS, Form
 from gt_workflow.core.near_duplicates import FURTHEST, NEAR, OFF, Alike
@@ -26,8 +28,7 @@ def check_distance(bits: int) -> None:
         )
 
 
-@dataclass(frozen=True, slots=True)
-class ConvertSettings:
+class ConvertSettings(Struct, frozen=True):
     """What to convert, into what, and what to do with what does not fit.
 
     `manifest` and `out` are paths or `s3://` addresses. `attribute` is needed only where several
@@ -102,8 +103,7 @@ class ConvertSettings:
         return self.folder if self.out.startswith("s3://") else receipts.PLACEHOLDER
 
 
-@dataclass(frozen=True, slots=True)
-class ConvertPlan:
+class ConvertPlan(Struct, frozen=True):
     """What a run will do; counts are of the manifest, before any image has been looked at."""
 
     settings: ConvertSettings
@@ -169,8 +169,7 @@ class ConvertPlan:
         }
 
 
-@dataclass(frozen=True, slots=True)
-class ConvertReceipt:
+class ConvertReceipt(Struct, frozen=True):
     """What a run did: each form's `channel.json`, and which forms stood already."""
 
     out: str

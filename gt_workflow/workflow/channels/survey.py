@@ -9,8 +9,9 @@ from __future__ import annotations
 import hashlib
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass, field
 from typing import Any
+
+from msgspec import Struct, field
 
 from gt_workflow.core.manifest import Record, is_variant
 from gt_workflow.core.near_duplicates import Alike
@@ -22,8 +23,7 @@ _UNEVEN = 0.25
 _FEW = 9  # photographs that look alike, in a small set
 
 
-@dataclass(slots=True)
-class SideCounts:
+class SideCounts(Struct):
     """One side of the split: images with boxes, their boxes by class name, images without.
 
     `variants` are those of the images that augmentation made.
@@ -69,8 +69,7 @@ class SideCounts:
         }
 
 
-@dataclass(slots=True)
-class Survey:
+class Survey(Struct):
     """The counts of one manifest; a finished survey is not changed any more.
 
     `local` are images with boxes that are not in S3, `head` the lines before the label attribute is
@@ -88,7 +87,7 @@ class Survey:
     repeated: int = 0
     local: int = 0
     head: int = 0
-    verdicts: bytearray = field(default_factory=bytearray, repr=False)
+    verdicts: bytearray = field(default_factory=bytearray)
     sides: dict[Side, SideCounts] = field(
         default_factory=lambda: {name: SideCounts() for name in SIDES}
     )
