@@ -9,14 +9,21 @@ if ! "$python" -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null
   exit 2
 fi
 
+install() {
+  .venv/bin/python -m pip install --quiet --disable-pip-version-check "$@"
+}
+# What is copied into .venv tells what it was made of; last, so that an interrupted installation is
+# made anew.
 if ! cmp -s requirements.lock .venv/requirements.lock || ! cmp -s pyproject.toml .venv/pyproject.toml; then
   echo "making .venv from requirements.lock ..." >&2
   rm -rf .venv
   "$python" -m venv .venv
-  .venv/bin/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements.lock
-  .venv/bin/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation --editable .
-  # Last, so that an interrupted installation is made anew.
+  install --require-hashes -r requirements.lock
   cp pyproject.toml requirements.lock .venv/
+fi
+if ! cmp -s gt_workflow/core/sieve.pyx .venv/sieve.pyx; then
+  install --no-deps --no-build-isolation --editable .
+  cp gt_workflow/core/sieve.pyx .venv/
 fi
 PATH="$PWD/.venv/bin:$PATH"
 export PATH

@@ -94,6 +94,11 @@ def lines_of(block: bytes) -> list[bytes]:
     return [line.removesuffix(b"\r") for line in lines] if b"\r" in block else lines
 
 
+def count_lines(block: bytes) -> int:
+    """Count the lines that `lines_of` gives."""
+    return block.count(b"\n") + (block[-1:] not in {b"", b"\n"})
+
+
 def _head(read: Callable[[int], bytes], size: int, *, uri: str) -> bytes:
     """Read until a byte order mark would be complete, or all is read; return what is behind it."""
     head = b""

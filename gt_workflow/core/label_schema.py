@@ -6,6 +6,7 @@ and ranges while it decodes; `check` does the rest: members that belong together
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from typing import Annotated, Any, Literal, TypeAlias
 
@@ -24,6 +25,8 @@ VARIANT = "variant"
 """The member that tells what an image was made from, and how; only variants have it."""
 RESERVED = ("source-ref", "origin", "photograph", LOOK)
 """The members of an input line that have a meaning here."""
+
+_QUOTED = re.compile(r'[\x00-\x1f"\\]')  # what JSON spells with a backslash
 
 _Coordinate: TypeAlias = Annotated[float, Meta(ge=-1e9, le=1e9)]
 _Length: TypeAlias = Annotated[float, Meta(ge=0, le=1e9)]
@@ -80,6 +83,11 @@ class RawMetadata(Struct, gc=False, frozen=True, rename="kebab"):
     def human(self) -> bool:
         """Tell whether people drew it: `true` is what Ground Truth sometimes writes for `yes`."""
         return self.human_annotated in {"yes", "true"}
+
+
+def usable(attribute: str) -> bool:
+    """Tell whether a label attribute may have this name; Ground Truth itself allows far fewer."""
+    return attribute not in RESERVED and not _QUOTED.search(attribute)
 
 
 def line_type(attribute: str | None) -> Any:

@@ -37,6 +37,7 @@ from gt_workflow.core.label_schema import (
     check,
     kind_of,
     line_type,
+    usable,
 )
 from gt_workflow.core.records import Annotation, Failure, Label, Record, State
 from gt_workflow.errors import DataError
@@ -162,8 +163,8 @@ class Reader:
         return self._attribute
 
     def _use(self, attribute: str | None) -> None:
-        if attribute in RESERVED:
-            raise WholeFileError(f"a label attribute cannot be called `{attribute}`", uri=self._uri)
+        if attribute is not None and not usable(attribute):
+            raise WholeFileError(f"a label attribute cannot be called {attribute!r}", uri=self._uri)
         self._attribute = attribute
         self._own = {*RESERVED, attribute or "source-ref", (attribute or "") + SUFFIX}
         self._decode = msgspec.json.Decoder(line_type(attribute)).decode

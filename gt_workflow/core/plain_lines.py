@@ -11,17 +11,26 @@ from __future__ import annotations
 import hashlib
 import math
 from collections import Counter
-from collections.abc import Mapping, Sequence
-from functools import lru_cache
-from typing import Annotated, Any, Final, Literal
+from collections.abc import Callable, Mapping, Sequence
+from functools import lru_cache, partial
+from itertools import compress
+from typing import Annotated, Any, Final, Literal, TypeAlias
 
 import msgspec
 from msgspec import UNSET, Meta, Raw, Struct, UnsetType, field
 
-from gt_workflow.core.json_lines import members
-from gt_workflow.core.label_schema import LOOK, RESERVED, SUFFIX, VARIANT, box_attributes
+from gt_workflow.core.json_lines import count_lines, lines_of, members
+from gt_workflow.core.label_schema import LOOK, RESERVED, SUFFIX, VARIANT, box_attributes, usable
 from gt_workflow.core.near_duplicates import Alike
 from gt_workflow.core.split import NONE_ALIKE, SIDES, Side, boundary, share_of
+
+try:
+    from gt_workflow.core.sieve import Sieve
+    from gt_workflow.core.sieve import part as sieve_part
+except ImportError:  # no compiler where the package was built
+    COMPILED = False
+else:
+    COMPILED = True
 
 _MAPS = 4096  # spellings of class maps that are remembered; a job has few, a hostile file many
 PARTS: Final = 64
@@ -31,7 +40,10 @@ _TEXTS = 19  # on a line without boxes, keys included, but for those of the clas
 _KEY = slice(6, 14)  # of an address's digest: eight bytes on which the side does not hang
 _PART = 6  # the first of them
 _CLOSE = 125  # }
+_OF_SIDE = [bytes(int(verdict == side + 1) for verdict in range(256)) for side in range(len(SIDES))]
 _PEOPLE = frozenset({"yes", "true"})
+
+_SideOf: TypeAlias = Callable[[str, bytes], int]
 
 _Pixels = Annotated[int, Meta(ge=1, le=1_000_000)]
 _Text = Annotated[str, Meta(min_length=1)]
@@ -124,21 +136,82 @@ def add_key(keys: Sequence[bytearray], source_ref: str, *, salt: str) -> None:
     keys[digest[_PART] * PARTS >> 8].extend(digest[_KEY])
 
 
-def sort_out(  # noqa: C901, PLR0912, PLR0915 - one loop; a call costs a line as much as a decision
-    lines: Sequence[bytes], rules: Rules
-) -> Sorted:
-    """Judge lines, which come without their ends."""
-    found = Sorted(bytearray(len(lines)), tuple(Tally() for _ in SIDES))
-    if rules.attribute is None:
-        return found
-    decode = _decoder(rules.attribute, math.ceil(rules.min_side))
+def sort_out(blocks: list[bytes], rules: Rules, *, compiled: bool = COMPILED) -> Sorted:
+    """Judge the lines of blocks, each of which ends where a line does (`json_lines.blocks`).
+
+    `compiled` code looks at them first, where there is some.
+    """
+    found = Sorted(bytearray(), tuple(Tally() for _ in SIDES))
+    attribute = rules.attribute if rules.attribute and usable(rules.attribute) else None
+    side_of = partial(_side, rules) if rules.moved or rules.alike else None
+    if compiled and attribute is not None:
+        _sift(blocks, rules, side_of, found)
+    else:
+        found.verdicts.extend(bytes(sum(map(count_lines, blocks))))
+    if attribute is not None and 0 in found.verdicts:
+        _judge([line for block in blocks for line in lines_of(block)], rules, side_of, found)
+    maps = sorted(found.maps, key=_place)
+    found.maps = [*{id(names): (at, names) for at, names in maps[::-1]}.values()][::-1]
+    return found
+
+
+def part(blocks: list[bytes], verdicts: bytearray, *, compiled: bool = COMPILED) -> list[bytes]:
+    """Return what each side takes of the lines of blocks, by the verdicts of `sort_out`."""
+    if compiled:
+        return sieve_part(blocks, verdicts)
+    return join([line for block in blocks for line in lines_of(block)], verdicts)
+
+
+def join(lines: list[bytes], verdicts: bytearray) -> list[bytes]:
+    """Return what each side takes of lines, as `part` does."""
+    chosen = [compress(lines, verdicts.translate(table)) for table in _OF_SIDE]
+    return [b"\n".join([*kept, b""]) for kept in chosen]
+
+
+def _side(rules: Rules, origin: str, digest: bytes) -> int:
+    """Return the place of an origin's side where some are alike or moved."""
+    if origin in rules.moved:
+        return SIDES.index(rules.moved[origin])
+    number = int.from_bytes(digest[:8], "big")
+    unit = rules.alike.unit(number) if rules.alike else None
+    return int(share_of(number if unit is None else unit) < rules.validation)
+
+
+def _sift(blocks: list[bytes], rules: Rules, side_of: _SideOf | None, found: Sorted) -> None:
+    """Take the lines that the sieve takes."""
+    sieve = _sieve(str(rules.attribute), math.ceil(rules.min_side), rules.salt, rules.validation)
+    sifted = sieve.sift(blocks, found.verdicts, found.keys, side_of)
+    found.local, found.looks = sifted.local, sifted.looks
+    for first, names, boxes in sifted.maps:
+        found.maps.append((first, names))
+        for tally, counts in zip(found.tallies, boxes, strict=True):
+            for class_id, count in counts.items():
+                tally.boxes[names[class_id]] += count
+    for side, tally in enumerate(found.tallies):
+        tally.images = found.verdicts.count(side + 1)
+        tally.most_boxes, tally.variants = sifted.most_boxes[side], sifted.variants[side]
+        found.people += tally.images
+    found.people -= sifted.machine
+
+
+@lru_cache(8)
+def _sieve(attribute: str, least: int, salt: str, validation: float) -> Sieve:
+    return Sieve(
+        attribute, least=least, salt=salt, limit=boundary(validation), class_map=_usual_class_map
+    )
+
+
+def _judge(  # noqa: C901, PLR0912, PLR0915 - one loop; a call costs a line as much as a decision
+    lines: Sequence[bytes], rules: Rules, side_of: _SideOf | None, found: Sorted
+) -> None:
+    """Judge the lines that have no verdict."""
+    decode = _decoder(str(rules.attribute), math.ceil(rules.min_side))
     sha256, salt, limit = hashlib.sha256, f"{rules.salt}\0", boundary(rules.validation)
-    moved, verdicts, keys = rules.moved, found.verdicts, found.keys
-    alike = rules.alike or None  # to ask it costs a call
+    verdicts, keys, tallies = found.verdicts, found.keys, found.tallies
     maps: dict[bytes, _Map] = {}
-    machine = local = 0
-    most = [0 for _ in SIDES]
-    for at, raw in enumerate(lines):
+    at = -1
+    while (at := verdicts.find(0, at + 1)) >= 0:
+        raw = lines[at]
         try:
             line = decode(raw)
             spelt = bytes(line.metadata.class_map)
@@ -166,8 +239,6 @@ def sort_out(  # noqa: C901, PLR0912, PLR0915 - one loop; a call costs a line as
         ):
             continue
         variant = False
-        if line.look is not UNSET:
-            found.looks = True
         texts = used.texts + 6 * count
         if raw.count(b'"') != 2 * texts:
             further = _further(raw, line, texts, rules)
@@ -181,40 +252,29 @@ def sort_out(  # noqa: C901, PLR0912, PLR0915 - one loop; a call costs a line as
             origin = source_ref
         else:
             digest = sha256((salt + origin).encode()).digest()
-        if moved and origin in moved:
-            side = SIDES.index(moved[origin])
-        elif (
-            alike is not None
-            and (unit := alike.unit(int.from_bytes(digest[:8], "big"))) is not None
-        ):
-            side = int(share_of(unit) < rules.validation)
-        else:
-            side = int(digest < limit)
+        side = int(digest < limit) if side_of is None else side_of(origin, digest)
         verdicts[at] = side + 1
         used.boxes[side].extend(ids)
         if used.first < 0:
             used.first = at
-        if count > most[side]:  # noqa: PLR1730 - half of what max() takes
-            most[side] = count
-        if metadata.human_annotated not in _PEOPLE:
-            machine += 1
+        tally = tallies[side]
+        tally.images += 1
+        tally.variants += variant
+        tally.most_boxes = max(tally.most_boxes, count)
+        if metadata.human_annotated in _PEOPLE:
+            found.people += 1
         if source_ref[:5] != "s3://":
-            local += 1
-        if variant:
-            found.tallies[side].variants += 1
-    for side, tally in enumerate(found.tallies):
-        tally.images, tally.most_boxes = verdicts.count(side + 1), most[side]
-        for used in maps.values():
-            for class_id, count in Counter(used.boxes[side]).items():
+            found.local += 1
+        if line.look is not UNSET:
+            found.looks = True
+    for used in maps.values():
+        for tally, ids in zip(tallies, used.boxes, strict=True):
+            for class_id, count in Counter(ids).items():
                 tally.boxes[used.names[class_id]] += count
-    found.people, found.local = len(lines) - verdicts.count(0) - machine, local
-    found.maps = sorted(
-        ((used.first, used.names) for used in maps.values() if used.first >= 0), key=_first
-    )
-    return found
+    found.maps += [(used.first, used.names) for used in maps.values() if used.first >= 0]
 
 
-def _first(item: tuple[int, object]) -> int:
+def _place(item: tuple[int, object]) -> int:
     return item[0]
 
 
@@ -259,6 +319,13 @@ def _class_map(spelt: bytes) -> dict[int, str]:
     if spelt.count(b'"') != 4 * len(names):
         raise msgspec.DecodeError
     return names
+
+
+def _usual_class_map(spelt: bytes) -> dict[int, str] | None:
+    try:
+        return _class_map(spelt)
+    except (msgspec.DecodeError, UnicodeError):
+        return None
 
 
 @lru_cache(8)

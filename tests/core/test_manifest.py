@@ -265,7 +265,7 @@ def test_other_members_are_no_labels(theirs):
 
 @pytest.mark.parametrize("name", ["source-ref", "origin", "photograph"])
 def test_members_with_a_meaning_are_no_label_attributes(name):
-    with pytest.raises(DataError, match=f"cannot be called `{name}`"):
+    with pytest.raises(DataError, match=f"cannot be called '{name}'"):
         one(labelled(), attribute=name)
 
 

@@ -54,7 +54,9 @@ PLAIN = json.dumps(line()).encode()
 
 
 def verdict(raw, rules=RULES):
-    return sort_out([raw], rules).verdicts[0]
+    found = sort_out([raw], rules)
+    assert found == sort_out([raw], rules, compiled=False)
+    return found.verdicts[0]
 
 
 def changed(old, new):
@@ -72,6 +74,7 @@ def test_what_a_job_writes_is_plain_and_counted():
     ]  # fmt: skip
     lines = [json.dumps(one).encode() for one in several]
     found = sort_out(lines, RULES)
+    assert found == sort_out(lines, RULES, compiled=False)
     sides = [
         SIDES.index(side(r.origin, validation=0.3, salt="s")) + 1 for r in read(lines, uri="m")
     ]

@@ -8,7 +8,6 @@ file before `publish`.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
 from contextlib import ExitStack
 from typing import Self
 
@@ -74,10 +73,8 @@ class Ahead:
             split=bool(rules.alike) or settings.distance == OFF,
         )
 
-    def add(
-        self, blocks: Iterable[list[bytes]], verdicts: bytearray, first: int, *, looks: bool
-    ) -> None:
-        """Write the lines of blocks by their verdicts; the first is the `first` of the file.
+    def add(self, blocks: list[bytes], verdicts: bytearray, first: int, *, looks: bool) -> None:
+        """Write blocks' lines by their verdicts, which are used up; `first` is the first's number.
 
         `looks` tells that some may say what their images look like, by which sides may change.
         """
@@ -85,11 +82,7 @@ class Ahead:
         if looks and now is not None and not now.split:
             self.abandon()
         elif now is not None:
-            at = 0
-            for lines in blocks:
-                asked = verdicts[at : at + len(lines)]
-                now.files.append(now.passing.sides(lines, asked, first + at))
-                at += len(lines)
+            now.files.append(now.passing.sides(blocks, verdicts, first))
 
     def abandon(self) -> None:
         """Throw away what was written."""

@@ -8,18 +8,18 @@ line a byte is kept, from which the manifest form is written without another loo
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack
 from typing import Final, Protocol
 
 import msgspec
-from msgspec import Struct, field
+from msgspec import Struct
 
 from gt_workflow.core.json_lines import LONGEST_LINE, too_long
 from gt_workflow.core.label_schema import LOOK
 from gt_workflow.core.manifest import Reader, Record, WholeFileError
 from gt_workflow.core.near_duplicates import Alike
-from gt_workflow.core.plain_lines import PARTS, Rules, Sorted, add_key, sort_out
+from gt_workflow.core.plain_lines import Rules, Sorted, add_key, sort_out
 from gt_workflow.core.split import SIDES, exceptions
 from gt_workflow.errors import DataError
 from gt_workflow.ports import Engine, Progress
@@ -44,22 +44,9 @@ class Counted(Struct):
     survey: Survey
     verdicts: bytearray
     maps: list[tuple[int, Mapping[int, str]]]
-    keys: list[bytearray] = field(default_factory=lambda: [bytearray() for _ in range(PARTS)])
+    keys: list[bytearray]
     looks: bool = False
     problem: tuple[int, str, str | None] | None = None
-
-    def join(self, other: Counted) -> None:
-        """Add what comes behind."""
-        lines, seen = len(self.verdicts), {id(names) for _, names in self.maps}
-        self.survey.join(other.survey)
-        self.verdicts += other.verdicts
-        self.maps += [(lines + at, names) for at, names in other.maps if id(names) not in seen]
-        for keys, more in zip(self.keys, other.keys, strict=True):
-            keys.extend(more)
-        self.looks = self.looks or other.looks
-        if other.problem is not None:
-            at, reason, where = other.problem
-            self.problem = (lines + at, reason, where)
 
 
 class CountBlocks(Struct, frozen=True):
@@ -74,17 +61,10 @@ class CountBlocks(Struct, frozen=True):
         rules = self.rules
         if not stretch.known:
             rules = msgspec.structs.replace(rules, attribute=None)
-        found = Counted(Survey(), bytearray(), [])
-        for lines in stretch.lines():
-            if found.problem is None:
-                found.join(self._count(lines, rules))
-        return found
-
-    def _count(self, lines: list[bytes], rules: Rules) -> Counted:
-        plain = sort_out(lines, rules)
+        plain = sort_out(stretch.blocks, rules)
         found = Counted(_survey_of(plain), plain.verdicts, plain.maps, plain.keys, plain.looks)
         if plain.verdicts.count(0):
-            self._look_closer(lines, rules, found)
+            self._look_closer(stretch.lines(), rules, found)
         return found
 
     def _look_closer(self, lines: list[bytes], rules: Rules, found: Counted) -> None:
@@ -138,9 +118,7 @@ class Writes(Protocol):
         """Begin again."""
         ...
 
-    def add(
-        self, blocks: Iterable[list[bytes]], verdicts: bytearray, first: int, *, looks: bool
-    ) -> None:
+    def add(self, blocks: list[bytes], verdicts: bytearray, first: int, *, looks: bool) -> None:
         """Take the lines of blocks."""
         ...
 
@@ -212,7 +190,7 @@ class Counting(Struct, frozen=True):
                 found.join(block.survey)
                 found.verdicts += block.verdicts
                 repeats.add(block.keys)
-                self.ahead.add(stretch.lines(), block.verdicts, line, looks=block.looks)
+                self.ahead.add(stretch.blocks, block.verdicts, line, looks=block.looks)
                 looks = looks or block.looks
                 self.progress("reading the manifest", len(found.verdicts), 0)
             found.repeated = repeats.count()

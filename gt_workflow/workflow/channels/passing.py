@@ -10,11 +10,11 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Mapping
 from contextlib import ExitStack
-from itertools import compress
 from typing import BinaryIO
 
-from gt_workflow.core.json_lines import lines_of
+from gt_workflow.core.json_lines import count_lines, lines_of
 from gt_workflow.core.manifest import Reader, Record
+from gt_workflow.core.plain_lines import join, part
 from gt_workflow.core.split import SIDES
 from gt_workflow.errors import DataError
 from gt_workflow.ports import Progress, Storage
@@ -23,9 +23,6 @@ from gt_workflow.workflow.channels.labels import ChannelClass
 from gt_workflow.workflow.channels.plan import ConvertPlan, ConvertSettings
 from gt_workflow.workflow.channels.samples import Rules, Samples, take
 from gt_workflow.workflow.channels.writers import channel_line, lines_path
-
-_OF_SIDE = [bytes(int(verdict == side + 1) for verdict in range(256)) for side in range(len(SIDES))]
-
 
 _ALL_CLOSER = bytes([0, *([CLOSER] * 255)])
 
@@ -59,25 +56,24 @@ class Passing:
         self._names = None if classes is None else {one.class_id: one.name for one in classes}
         self._rewrite = classes is not None and respelt(classes)
 
-    def sides(self, lines: list[bytes], verdicts: bytearray, first: int) -> list[bytes]:
-        """Return what each side takes of lines, of which the first is the `first` of the file.
+    def sides(self, blocks: list[bytes], verdicts: bytearray, first: int) -> list[bytes]:
+        """Return what each side takes of blocks' lines, the first of which is `first` of the file.
 
-        Both lists are used up.
+        The verdicts are used up.
         """
-        self._look_closer(lines, verdicts, first)
-        found = []
-        for table in _OF_SIDE:
-            data = b"\n".join(compress(lines, verdicts.translate(table)))
-            found.append(data + b"\n" if data else b"")
-        return found
-
-    def _look_closer(self, lines: list[bytes], verdicts: bytearray, first: int) -> None:
-        """Bring lines that cannot be passed on into their form, and both lists up to date."""
         for line in self._without:
             if 0 <= line - first < len(verdicts):
                 verdicts[line - first] = 0
         if self._rewrite:
             verdicts[:] = verdicts.translate(_ALL_CLOSER)
+        if CLOSER not in verdicts:
+            return part(blocks, verdicts)
+        lines = [line for block in blocks for line in lines_of(block)]
+        self._look_closer(lines, verdicts, first)
+        return join(lines, verdicts)
+
+    def _look_closer(self, lines: list[bytes], verdicts: bytearray, first: int) -> None:
+        """Bring lines that cannot be passed on into their form, and both lists up to date."""
         at = -1
         while (at := verdicts.find(CLOSER, at + 1)) >= 0:
             verdicts[at] = 0
@@ -127,9 +123,9 @@ def write(
         files = Files(plan.settings, storage, stack)
         line = 1
         for block in source:
-            lines = lines_of(block)
-            files.append(passing.sides(lines, verdicts[line - 1 : line - 1 + len(lines)], line))
-            line += len(lines)
+            count = count_lines(block)
+            files.append(passing.sides([block], verdicts[line - 1 : line - 1 + count], line))
+            line += count
             progress("writing the manifests", line - 1, len(verdicts))
     return files.sizes
 

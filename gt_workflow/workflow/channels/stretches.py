@@ -88,7 +88,7 @@ def _halved(found: Iterator[bytes], head: int) -> Iterator[tuple[bool, bytes]]:
 
 
 class Stretch:
-    """Some blocks; `known` tells that the label attribute is known in them."""
+    """Some `blocks`; `known` tells that the label attribute is known in them."""
 
     def __init__(
         self, storage: Storage, uri: str, start: int, found: list[bytes], *, known: bool
@@ -97,20 +97,17 @@ class Stretch:
         self._storage = storage
         self._uri = uri
         self._start = start
-        self._blocks = found
-        self._lines: list[list[bytes]] | None = None
+        self.blocks = found
         self.known = known
 
-    def lines(self) -> list[list[bytes]]:
-        """Return the blocks' lines, block by block; cut once, however often they are asked for."""
-        if self._lines is None:
-            self._lines = list(map(lines_of, self._blocks))
-        return self._lines
+    def lines(self) -> list[bytes]:
+        """Return the blocks' lines."""
+        return [line for block in self.blocks for line in lines_of(block)]
 
     def __reduce__(self) -> tuple[Callable[..., Stretch], tuple[object, ...]]:
         """Travel without the blocks."""
-        length = sum(map(len, self._blocks))
-        place = (self._storage, self._uri, self._start, length, _checksum(self._blocks), self.known)
+        length = sum(map(len, self.blocks))
+        place = (self._storage, self._uri, self._start, length, _checksum(self.blocks), self.known)
         return _fetch, place
 
 
