@@ -32,7 +32,7 @@ if TYPE_CHECKING:
 # slowly by processes that have to send them back. A few of S3 are done before a pool would start.
 _SHARDS_ALONE = 4
 # Sixteen MiB of a manifest are counted before processes would have begun.
-_BLOCKS_ALONE = 32
+_BLOCKS_ALONE = 16
 
 
 @dataclass(frozen=True)
@@ -58,7 +58,7 @@ class Local:
         """Processes beside this one, which works with them."""
         from gt_workflow.adapters.engine import ProcessEngine
 
-        made = ProcessEngine(max(self.cores - 1, 1), ahead=4, along=True)
+        made = ProcessEngine(max(self.cores - 1, 1), ahead=2, along=True)
         return self.stack.enter_context(closing(made))
 
     @property

@@ -15,7 +15,7 @@ from gt_workflow.core.json_lines import blocks, lines_of, whole_lines
 from gt_workflow.errors import DataError
 from gt_workflow.ports import Storage
 
-_BLOCKS: Final = 4  # in a stretch: half a MiB, some milliseconds of work
+_BLOCKS: Final = 8  # in a stretch: a MiB, some milliseconds of work
 _BOM: Final = b"\xef\xbb\xbf"
 
 
