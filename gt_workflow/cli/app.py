@@ -6,7 +6,6 @@ Everything heavy is imported inside the command that needs it, so that `--help` 
 from __future__ import annotations
 
 import os
-import signal
 import sys
 from pathlib import Path
 from typing import Any
@@ -17,6 +16,7 @@ from gt_workflow import __version__
 from gt_workflow.cli import (
     augment_commands,
     following_commands,
+    interrupts,
     options,
     preflight_commands,
     repair_commands,
@@ -323,10 +323,9 @@ def demo(*, folder: Path, count: int, seed: int, as_json: bool) -> None:
 
 def run(arguments: list[str] | None = None) -> None:
     """Run the command line; every expected failure is one sentence and its own exit status."""
-    # Whoever ends us politely, as a shutdown does, gets the orderly end of Ctrl-C.
-    before = signal.signal(signal.SIGTERM, signal.default_int_handler)
     try:
-        app(args=arguments, prog_name="gt_workflow")
+        with interrupts.handled():
+            app(args=arguments, prog_name="gt_workflow")
     except GtWorkflowError as error:
         from gt_workflow.cli.show import note
 
@@ -336,5 +335,3 @@ def run(arguments: list[str] | None = None) -> None:
         # Whoever read our output has seen enough; the interpreter must not complain at exit.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         sys.exit(141)
-    finally:
-        signal.signal(signal.SIGTERM, before)

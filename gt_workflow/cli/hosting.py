@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import signal
 import threading
 from typing import Any
 
 from gt_workflow import wiring
 from gt_workflow.cli import show
 from gt_workflow.cli.following import newest
+from gt_workflow.cli.interrupts import Interrupts
 from gt_workflow.config import Settings
 from gt_workflow.core import names
 from gt_workflow.errors import UsageError
@@ -96,6 +96,5 @@ def _again(settings: Settings) -> str:
 def _until_told() -> None:
     """Wait for Ctrl-C or SIGTERM; either ends the service in good order."""
     told = threading.Event()
-    for number in (signal.SIGINT, signal.SIGTERM):
-        signal.signal(number, lambda *_: told.set())
+    Interrupts(told.set).listen()
     told.wait()
