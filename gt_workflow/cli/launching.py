@@ -55,7 +55,8 @@ def dry_run(settings: Settings, *, as_json: bool) -> None:
     augment.check(settings)
     with show.Narrator() as narrator, wiring.local(settings, writes=False) as wired:
         planned = plan(settings, wired, narrator)
-    grows = augment.of_launch(settings, len(planned.ingest.photographs))
+    originals = sum(not one.variant for one in planned.ingest.photographs)
+    grows = augment.of_launch(settings, originals)
     if as_json:
         show.data(planned.to_dict() | ({} if grows is None else {"augment": grows}))
         return

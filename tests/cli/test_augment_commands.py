@@ -105,6 +105,32 @@ def test_variants_made_before_labeling_stay_with_their_photograph(demo):
     assert sum("variant" in line for line in labelled) == 6
 
 
+@pytest.mark.parametrize("source", ["varied", "varied/", "varied/images", ".", "varied/../varied"])
+def test_a_folder_of_variants_is_no_source_of_photographs_but_its_manifest_is(demo, source):
+    demo("augment", "demo/photographs", "--out", "varied", "--variants", "flip-lr")
+    status, out, err = demo("launch", source, "--labels", "a", "--no-wait")
+    assert (status, out) == (2, "")
+    named = re.search(r"python -m gt_workflow (launch \S+/augmented.manifest)$", err, re.MULTILINE)
+    status, _, err = demo(*named[1].split(), "--labels", "a", "--no-wait")
+    assert status == 0, err
+
+
+def test_photographs_beside_variants_are_photographs(demo):
+    demo("augment", "demo/photographs", "--out", ".", "--variants", "flip-lr")
+    status, _, err = demo("launch", "demo/photographs", "--labels", "a", "--no-wait")
+    assert status == 0, err
+
+
+def test_variants_are_not_varied_again_and_a_dry_run_counts_without_them(demo):
+    demo("augment", "demo/photographs", "--out", "varied")
+    launch = ("launch", "varied/augmented.manifest", "--labels", "a", "--augment", "seed-ten")
+    status, out, err = demo(*launch, "--dry-run")
+    assert status == 0, err
+    assert "labeling job augmented-manifest" not in out
+    assert "66 objects" in out
+    assert "about 50 images" in out
+
+
 def test_every_flag_does_what_its_help_says(demo):
     status, _, err = demo(
         *("augment", "labelled.manifest", "--out", "varied", "--variants", "rotate-30,noise"),
