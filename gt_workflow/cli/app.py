@@ -141,7 +141,7 @@ def launch(  # noqa: PLR0913 - one parameter per flag
             "workers.truth": truth,
             "channels.forms": names(to),
             "channels.out": out,
-            "augment.variants": names(augment),
+            "augment.variants": options.variants(augment),
             "store.bucket": bucket,
             "aws.role": role,
             "aws.workteam": workteam,
@@ -231,7 +231,7 @@ def convert(  # noqa: PLR0913 - one parameter per flag
             "channels.forms": names(to),
             "channels.out": out,
             "channels.validation": validation,
-            "augment.variants": names(augment),
+            "augment.variants": options.variants(augment),
         },
     )
     converting.convert(

@@ -35,8 +35,10 @@ named_job = click.argument("job", metavar="JOB", help="The job's name.")
 augment = click.option(
     "--augment",
     metavar="NAME[,NAME...]",
-    help="Variants of each labelled photograph on the train side: seed-ten, or as in "
-    "`augment --variants` [default: none].",
+    is_flag=False,
+    flag_value="seed-ten",
+    help="Variants of each labelled photograph on the train side: seed-ten (also if no name "
+    "follows), or as in `augment --variants` [default: none].",
 )
 
 
@@ -139,6 +141,11 @@ def with_common(command: _Function) -> _Function:
 def names(text: str | None) -> list[str] | None:
     """Split a comma list; blanks around names are a typing habit, not part of them."""
     return None if text is None else [name.strip() for name in text.split(",") if name.strip()]
+
+
+def variants(text: str | None) -> list[str] | None:
+    """Split what `--augment` names; `none` is what it is without the flag, whatever gt.toml says."""
+    return [] if text == "none" else names(text)
 
 
 def read_settings(file: Path | None, assignments: Sequence[str], flags: dict[str, Any]) -> Settings:

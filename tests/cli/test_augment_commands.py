@@ -412,3 +412,19 @@ def test_from_s3_to_s3_through_our_own_service(demo, monkeypatch, tmp_path):
     here = {name.removeprefix("images/"): data for name, data in files("local").items()}
     for name, data in files(tmp_path / "account" / "lab" / "varied" / "images").items():
         assert here[name] == data
+
+
+def test_augment_without_a_name_is_seed_ten_and_none_is_none(demo):
+    Path("gt.toml").write_text('[augment]\nvariants = ["flip-tb"]\n')
+    convert = ("convert", "labelled.manifest", "--out", "c", "--dry-run", "--json", "--augment")
+    status, out, err = demo(*convert, "--to", "recordio")
+    assert status == 0, err
+    assert len(json.loads(out)["augment"]["variants"]) == 10
+    status, out, err = demo(*convert, "none")
+    assert status == 0, err
+    assert "augment" not in json.loads(out)
+    status, out, err = demo(*convert)
+    assert len(json.loads(out)["augment"]["variants"]) == 10
+    status, _, err = demo("launch", "--labels", "a", "--augment", "demo/photographs")
+    assert status == 2
+    assert "there is no variant 'demo/photographs'; there are seed-ten" in err
