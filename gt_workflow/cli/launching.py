@@ -69,7 +69,7 @@ def dry_run(settings: Settings, *, as_json: bool) -> None:
     if grows is not None:
         show.line(
             f"augmentation: {show.count(grows['variants-of-each'], 'variant')} of each labelled "
-            f"photograph on the train side, about {grows['images-about']} images"
+            f"photograph on the train side, about {show.count(grows['images-about'], 'image')}"
         )
     show.line(f"cost: {_cost(settings, planned)}")
     show.line("request:")
@@ -102,7 +102,7 @@ def launch(settings: Settings, *, waits: bool, as_json: bool) -> None:
                 ) from None
         names = running.worker_names()
         end = stage.together(planned, ends)
-        result, grown = _finish(settings, wired, planned, ends, narrator)
+        converting, result, grown = _finish(settings, wired, planned, ends, narrator)
         by_worker = _contributions(ends, names, wired)
     summary = {"job": end.to_dict(), "workers": by_worker, "channels": show.receipt(result)}
     if as_json:
@@ -111,7 +111,9 @@ def launch(settings: Settings, *, waits: bool, as_json: bool) -> None:
     _tell_end(end, ends, by_worker, wired)
     if grown is not None:
         augment.tell(grown)
-    show.channels(result, wired.path)
+    show.channels(result, wired.path, lines=converting.survey.lines)
+    if grown is not None:
+        augment.tell_place(converting.settings)
 
 
 def _create(
@@ -174,7 +176,9 @@ def _agree(settings: Settings, planned: stage.LaunchPlan) -> None:
 
 def _cost(settings: Settings, planned: stage.LaunchPlan) -> str:
     if settings.backend == "embedded":
-        return f"{planned.cost.tasks} tasks, {planned.cost.total} USD (your own service)"
+        return (
+            f"{show.count(planned.cost.tasks, 'task')}, {planned.cost.total} USD (your own service)"
+        )
     return (
         f"{planned.cost.total} USD: {planned.cost.service} for "
         f"{show.count(planned.cost.objects, 'object')}, {planned.cost.workers} for "
@@ -284,7 +288,7 @@ def _finish(
     planned: stage.LaunchPlan,
     ends: list[follow.Snapshot],
     narrator: show.Narrator,
-) -> tuple[convert.ConvertReceipt, augment.Done | None]:
+) -> tuple[convert.ConvertPlan, convert.ConvertReceipt, augment.Done | None]:
     """Write the channels from the jobs' output, and the variants that they are to hold."""
     end = stage.together(planned, ends)
     outputs = [one.output_uri for one in ends if one.output_uri is not None]
@@ -325,15 +329,16 @@ def _finish(
             converting = convert.plan(
                 chosen, storage=wired.storage, progress=narrator, engine=wired.counting
             )
-        return convert.run(
+        result = convert.run(
             converting, storage=wired.storage, progress=narrator, engine=wired.packing
-        ), grown
+        )
     except StorageError as error:
         raise StorageError(
             f"{error.reason}; the labels are safe, and the same command goes on from them, "
             "with another --out if need be",
             uri=error.uri,
         ) from error
+    return converting, result, grown
 
 
 def _tell_photographs(planned: stage.LaunchPlan) -> None:

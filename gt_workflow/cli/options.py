@@ -144,7 +144,7 @@ def names(text: str | None) -> list[str] | None:
 
 
 def variants(text: str | None) -> list[str] | None:
-    """Split what `--augment` names; `none` is what it is without the flag, whatever gt.toml says."""
+    """Split what `--augment` names; `none` asks for no variants, whatever gt.toml says."""
     return [] if text == "none" else names(text)
 
 

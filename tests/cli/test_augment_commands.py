@@ -177,12 +177,18 @@ def test_a_dry_run_says_how_many_and_writes_nothing(demo, tmp_path):
     status, out, _ = demo("augment", "demo/photographs", "--out", "varied", "--dry-run", "--json")
     told = json.loads(out)
     assert (status, told["photographs"], told["variants-at-most"]) == (0, 6, 60)
-    status, out, _ = demo(
-        *("convert", "labelled.manifest", "--out", "c", "--augment", "seed-ten", "--dry-run")
-    )
+    status, out, _ = demo("augment", "demo/photographs", "--out", "varied", "--dry-run")
+    assert status == 0
+    assert out.startswith("10 variants of 6 photographs (flip-lr, ")
+    assert "at most 60 images\nfolder (not written): varied" in out
+    convert = ("convert", "labelled.manifest", "--out", "c", "--augment", "seed-ten", "--dry-run")
+    status, out, _ = demo(*convert, "--json")
     told = json.loads(out)
     trained = told["train"]["images"]
     assert (status, told["augment"]["variants-at-most"]) == (0, 10 * trained)
+    status, out, _ = demo(*convert)
+    assert status == 0
+    assert f"train side, at most {10 * trained} images" in out
     status, out, _ = demo(
         "launch", "demo/photographs", *SIMULATED, "--augment", "seed-ten", "--dry-run"
     )
@@ -353,7 +359,8 @@ def test_launch_grows_what_was_labelled_and_a_second_run_finds_it_done(demo):
     again = json.loads(out)
     assert again["augment"]["unchanged"]
     assert len(again["channels"]["unchanged"]) == 3
-    status, out, _ = demo(*launch[:-1], "--to", "manifest")
+    status, out, err = demo(*launch[:-1], "--to", "manifest")
+    assert "--out s3://" not in err
     assert re.search(rf"{counts['variants']} variants of {trained} photographs \(unchanged\)", out)
 
 
@@ -428,3 +435,19 @@ def test_augment_without_a_name_is_seed_ten_and_none_is_none(demo):
     status, _, err = demo("launch", "--labels", "a", "--augment", "demo/photographs")
     assert status == 2
     assert "there is no variant 'demo/photographs'; there are seed-ten" in err
+
+
+def test_convert_tells_what_is_left_out_and_how_variants_come_to_s3(demo, tmp_path):
+    broken(tmp_path)
+    with Path("bad.manifest").open("ab") as file:
+        file.write(b'{"source-ref": "untouched.jpg"}\n')
+    salt = salt_that_leaves_both_sides("bad.manifest")
+    convert = ("convert", "bad.manifest", "--on-bad-line", "skip", "--set", f"channels.salt={salt}")
+    status, out, err = demo(*convert, "--out", "plain", "--to", "manifest")
+    assert status == 0, err
+    assert "left out, and why: plain/report.json (3 of 7 lines)" in out
+    assert "--out s3://" not in err
+    status, out, err = demo(*convert, "--out", "grown", "--augment", "flip-tb")
+    assert status == 0, err
+    assert "planes" not in out
+    assert "for a training job to read, by: --out s3://" in err

@@ -66,9 +66,14 @@ def test_images_that_are_elsewhere_have_to_be_copied_first(cli, tmp_path):
     status, out, err = cli("convert", "o.manifest", "--out", "channels")
     assert (status, out) == (3, "")
     assert "looked for at gt-data/far/a/0.jpg" in err
+    assert "if the service's folder is not gt-data, name it with --root" in err
     assert "aws s3 sync s3://far gt-data/far" in err
     assert not (tmp_path / "gt-data").exists()
     status, out, err = cli("convert", "o.manifest", "--out", "channels", "--dry-run")
+    assert status == 0, err
+    assert out.startswith("o.manifest: 6 lines, 6 labelled\ntrain: ")
+    assert "channels (not written): channels (recordio, image, manifest)" in out
+    status, out, err = cli("convert", "o.manifest", "--out", "channels", "--dry-run", "--json")
     assert status == 0, err
     assert json.loads(out)["label-width"] == 7
     assert json.loads(out)["train"]["boxes-by-class"] == {"degu": json.loads(out)["train"]["boxes"]}
