@@ -88,7 +88,7 @@ def app() -> None:
 )
 @click.option("--public-anyway", is_flag=True, help="AWS: ask for the closed public workforce.")
 @click.option("--max-cost", metavar="USD", help="AWS: above this, ask first.")
-@click.option("--init", is_flag=True, help="Write a commented gt.toml, no more.")
+@click.option("--init", is_flag=True, help="Write a commented gt.toml with these flags, no more.")
 @click.option("--dry-run", is_flag=True, help="Print plan, request and cost; create nothing.")
 @click.option("--no-wait", is_flag=True, help="Return as soon as the job exists.")
 @options.with_common
@@ -122,35 +122,36 @@ def launch(  # noqa: PLR0913 - one parameter per flag
     """Turn photographs into a labeling job and, when it is done, into training channels."""
     from gt_workflow.cli import launching
 
+    flags = {
+        "photographs": photographs,
+        "labels": names(labels),
+        "name": name,
+        "duplicates": duplicates,
+        "job.workers": workers_per_object,
+        "job.instructions": instructions,
+        "job.gold": gold,
+        "job.gold-rate": gold_rate,
+        "workers.kind": workers,
+        "workers.truth": truth,
+        "channels.forms": names(to),
+        "channels.out": out,
+        "augment.variants": options.variants(augment),
+        "store.bucket": bucket,
+        "aws.role": role,
+        "aws.workteam": workteam,
+        "aws.public-anyway": public_anyway or None,
+        "auto-label.enabled": auto_label or bool(auto_label_from) or None,
+        "auto-label.start-from": auto_label_from,
+        "cost.max": max_cost,
+    }
     if init:
         launching.write_settings_file(
-            common.settings_file or Path("gt.toml"), as_json=common.as_json
+            common.settings_file or Path("gt.toml"),
+            lambda template: common.settings_text(template, flags),
+            as_json=common.as_json,
         )
         return
-    settings = common.settings(
-        {
-            "photographs": photographs,
-            "labels": names(labels),
-            "name": name,
-            "duplicates": duplicates,
-            "job.workers": workers_per_object,
-            "job.instructions": instructions,
-            "job.gold": gold,
-            "job.gold-rate": gold_rate,
-            "workers.kind": workers,
-            "workers.truth": truth,
-            "channels.forms": names(to),
-            "channels.out": out,
-            "augment.variants": options.variants(augment),
-            "store.bucket": bucket,
-            "aws.role": role,
-            "aws.workteam": workteam,
-            "aws.public-anyway": public_anyway or None,
-            "auto-label.enabled": auto_label or bool(auto_label_from) or None,
-            "auto-label.start-from": auto_label_from,
-            "cost.max": max_cost,
-        },
-    )
+    settings = common.settings(flags)
     if dry_run:
         launching.dry_run(settings, as_json=common.as_json)
     else:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from pathlib import Path
@@ -35,9 +35,9 @@ if TYPE_CHECKING:
     from gt_workflow.core.truth import Truth
 
 
-def write_settings_file(path: Path, *, as_json: bool) -> None:
-    """Write the commented settings file; never over one that is there."""
-    text = templates.load(templates.SETTINGS)
+def write_settings_file(path: Path, filled: Callable[[str], str], *, as_json: bool) -> None:
+    """Write the commented settings file, `filled` with the flags; never over one that is there."""
+    text = filled(templates.load(templates.SETTINGS))
     try:
         with path.open("x", encoding="utf-8") as file:
             file.write(text)

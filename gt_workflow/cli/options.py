@@ -99,13 +99,22 @@ class Common:
 
     def settings(self, flags: dict[str, Any] | None = None) -> Settings:
         """Return the settings under these and a command's own flags; a profile means AWS."""
-        whose = {
+        return read_settings(self.settings_file, self.assignments, self._flags() | (flags or {}))
+
+    def settings_text(self, template: str, flags: dict[str, Any]) -> str:
+        """Return a settings file's text with what these and a command's own flags say."""
+        from gt_workflow import config
+
+        given = _given(self.assignments, self._flags() | flags)
+        return config.fill(template, given, written=_written(self.assignments))
+
+    def _flags(self) -> dict[str, Any]:
+        return {
             "store.root": self.root,
             "backend": self.backend or ("aws" if self.profile else None),
             "aws.profile": self.profile,
             "store.region": self.region,
         }
-        return read_settings(self.settings_file, self.assignments, whose | (flags or {}))
 
 
 _COMMON = (
@@ -161,16 +170,33 @@ def read_settings(file: Path | None, assignments: Sequence[str], flags: dict[str
         text = ""
     except (OSError, UnicodeDecodeError) as error:
         raise UsageError(f"the settings file {path} cannot be read: {error}") from None
+    return config.load(
+        text=text,
+        uri=str(path),
+        environment=os.environ,
+        flags=_given(assignments, flags),
+        written=_written(assignments),
+    )
+
+
+def _given(assignments: Sequence[str], flags: dict[str, Any]) -> dict[str, Any]:
+    """Return the flags and what `--set` says, by the settings' paths."""
+    from gt_workflow import config
+
+    found = dict(flags)
     for assignment in assignments:
         key, equals, value = assignment.partition("=")
-        if not equals or key not in config.setting_paths():
-            known = ", ".join(config.setting_paths())
-            raise UsageError(f"--set {assignment}: expected KEY=VALUE with KEY one of {known}")
-        flags[key] = names(value) if key in config.LISTS else value
-    written = _FLAGS | {text.partition("=")[0]: f"--set {text}" for text in assignments}
-    return config.load(
-        text=text, uri=str(path), environment=os.environ, flags=flags, written=written
-    )
+        if not equals:
+            raise UsageError(f"--set {assignment}: expected KEY=VALUE, such as job.workers=3")
+        if key not in config.setting_paths():
+            raise UsageError(f"--set {assignment}: {config.no_such(key)}")
+        found[key] = names(value) if key in config.LISTS else value
+    return found
+
+
+def _written(assignments: Sequence[str]) -> dict[str, str]:
+    """Return how each setting is written on the command line."""
+    return _FLAGS | {text.partition("=")[0]: f"--set {text}" for text in assignments}
 
 
 def read_instructions(path: str) -> str | Html:

@@ -77,3 +77,13 @@ def test_images_that_are_elsewhere_have_to_be_copied_first(cli, tmp_path):
     assert status == 0, err
     assert json.loads(out)["label-width"] == 7
     assert json.loads(out)["train"]["boxes-by-class"] == {"degu": json.loads(out)["train"]["boxes"]}
+
+
+def test_a_setting_that_is_none_is_answered_with_the_nearest(cli):
+    status, out, err = cli("convert", "m", "--out", "c", "--set", "augment.sead=3")
+    assert (status, out) == (2, "")
+    assert "--set augment.sead=3: there is no such setting; did you mean augment.seed?" in err
+    assert "auto-label" not in err
+    status, out, err = cli("split", "m", "--out", "c", "--distance", "99")
+    assert (status, out) == (2, "")
+    assert "--distance: a whole number from -1 to 12, not 99" in err
