@@ -119,7 +119,7 @@ def launch(  # noqa: PLR0913 - one parameter per flag
     no_wait: bool,
     common: Common,
 ) -> None:
-    """Turn photographs into a labeling job and, when it is done, into training channels."""
+    """Turn photographs into a labeling job, then training channels."""
     from gt_workflow.cli import launching
 
     flags = {
@@ -177,7 +177,7 @@ def open_(
     settings_file: Path | None,
     as_json: bool,
 ) -> None:
-    """Print a personal address of the worker page and serve it until Ctrl-C."""
+    """Print a personal address of the worker page, and serve it."""
     from gt_workflow.cli import hosting
 
     settings = read_settings(settings_file, (), {"store.root": root})
@@ -267,7 +267,7 @@ def serve(
     settings_file: Path | None,
     as_json: bool,
 ) -> None:
-    """Run our own Ground Truth: the labeling API, S3 and the worker page on one port."""
+    """Run our own Ground Truth: labeling API, S3 and worker page."""
     from gt_workflow.cli import hosting
 
     settings = read_settings(settings_file, (), {"store.root": root})
@@ -316,7 +316,7 @@ def revoke(*, worker: str, root: str | None, settings_file: Path | None, as_json
 @click.option("--seed", default=0, help="Another seed draws other scenes.")
 @options.as_json
 def demo(*, folder: Path, count: int, seed: int, as_json: bool) -> None:
-    """Draw a set of photograph-like scenes with known boxes, to try everything on."""
+    """Draw scenes with known boxes, to try everything on."""
     from gt_workflow.cli import converting
 
     converting.draw_demo(folder, count=count, seed=seed, as_json=as_json)

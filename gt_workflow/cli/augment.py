@@ -12,6 +12,7 @@ from typing import Any, Final, Literal
 
 from gt_workflow import wiring
 from gt_workflow.cli import show
+from gt_workflow.cli.options import require_source
 from gt_workflow.config import Settings
 from gt_workflow.core.boxes import Box
 from gt_workflow.core.variant_boxes import Keeping
@@ -87,6 +88,7 @@ def augment(
     """Make variants, or print what would be made."""
     if sheet is not None and not sheet.parent.is_dir():
         raise UsageError(f"--sheet: there is no folder {sheet.parent}")
+    require_source(_nearby(chosen.source))
     writes = chosen.out.startswith("s3://") and not dry_run
     with show.Narrator() as narrator, wiring.local(settings, writes=writes) as wired:
         planned = _plan(chosen, wired, narrator)

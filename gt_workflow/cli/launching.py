@@ -15,7 +15,7 @@ import msgspec
 from gt_workflow import wiring
 from gt_workflow.adapters.account import AwsAccount
 from gt_workflow.cli import augment, findings, show
-from gt_workflow.cli.options import read_instructions
+from gt_workflow.cli.options import read_instructions, require_source
 from gt_workflow.config import Settings
 from gt_workflow.core.cost import dollars
 from gt_workflow.errors import (
@@ -28,7 +28,6 @@ from gt_workflow.errors import (
 from gt_workflow.workflow import contributions, convert, follow, templates
 from gt_workflow.workflow import launch as stage
 from gt_workflow.workflow.preflight import doctor, prepare
-from gt_workflow.workflow.sources import MANIFEST_SUFFIXES, is_manifest
 from gt_workflow.workflow.specify import MODEL_PREFIX
 
 if TYPE_CHECKING:
@@ -192,12 +191,7 @@ def _or_serve(settings: Settings) -> str:
 
 def plan(settings: Settings, wired: wiring.Local, narrator: show.Narrator) -> stage.LaunchPlan:
     """Plan a launch, with what lies behind the settings' names; tell its warnings."""
-    source = settings.photographs
-    if source and Path(source).is_file() and not is_manifest(source):
-        raise UsageError(
-            f"{source} is no source of photographs; name a folder, an s3:// prefix or a manifest "
-            f"(a file that ends in {', '.join(MANIFEST_SUFFIXES)})"
-        )
+    require_source(settings.photographs)
     begun = settings.auto_label.start_from
     if begun and not begun.startswith(MODEL_PREFIX):
         with wiring.backend(settings) as running:

@@ -210,3 +210,14 @@ def read_instructions(path: str) -> str | Html:
     except (OSError, UnicodeDecodeError) as error:
         raise DataError(f"the instructions cannot be read: {error}", uri=path) from None
     return Html(text) if path.lower().endswith((".html", ".htm")) else text
+
+
+def require_source(source: str) -> None:
+    """Raise `UsageError` for a file that is no manifest: one photograph is no pile of them."""
+    from gt_workflow.workflow.sources import MANIFEST_SUFFIXES, is_manifest
+
+    if source and Path(source).is_file() and not is_manifest(source):
+        raise UsageError(
+            f"{source} is no source of photographs; name a folder, an s3:// prefix or a manifest "
+            f"(a file that ends in {', '.join(MANIFEST_SUFFIXES)})"
+        )

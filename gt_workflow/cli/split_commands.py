@@ -63,7 +63,7 @@ def split(  # noqa: PLR0913 - one parameter per flag
     dry_run: bool,
     common: Common,
 ) -> None:
-    """Split a manifest in three: near-duplicates on one side, classes in balance."""
+    """Split a manifest in three, without leaks, classes in balance."""
     from gt_workflow import wiring
     from gt_workflow.cli import show
     from gt_workflow.workflow import split as stage

@@ -251,6 +251,13 @@ def test_a_wrong_variant_is_told_before_anything_is_done(demo, command):
     assert not Path("c").exists()
 
 
+def test_one_photograph_is_no_source(demo):
+    photograph = min(Path("demo/photographs").iterdir())
+    status, _, err = demo("augment", str(photograph), "--out", "varied")
+    assert status == 2
+    assert f"{photograph} is no source of photographs; name a folder, an s3://" in err
+
+
 def test_a_photograph_that_is_none_is_left_out_by_name_and_a_folder_without_any_is_an_error(cli):
     Path("photos").mkdir()
     for name in ("cut.jpg", "notes.txt"):

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 
+import pytest
+
 SIMULATED = ("--workers", "simulated", "--truth", "demo/truth.manifest", "--labels", "degu,wheel")
 
 
@@ -87,3 +89,13 @@ def test_a_setting_that_is_none_is_answered_with_the_nearest(cli):
     status, out, err = cli("split", "m", "--out", "c", "--distance", "99")
     assert (status, out) == (2, "")
     assert "--distance: a whole number from -1 to 12, not 99" in err
+
+
+@pytest.mark.parametrize("group", [(), ("teams",)])
+def test_the_commands_are_told_in_full_on_80_columns(cli, monkeypatch, group):
+    monkeypatch.setenv("COLUMNS", "80")
+    status, out, _ = cli(*group, "--help")
+    assert status == 0
+    told = out.partition("Commands:\n")[2].strip().split("\n\n")[0]
+    assert "..." not in told
+    assert all(line.endswith(".") for line in told.splitlines())
