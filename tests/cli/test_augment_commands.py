@@ -126,7 +126,7 @@ def test_variants_are_not_varied_again_and_a_dry_run_counts_without_them(demo):
     launch = ("launch", "varied/augmented.manifest", "--labels", "a", "--augment", "seed-ten")
     status, out, err = demo(*launch, "--dry-run")
     assert status == 0, err
-    assert "labeling job augmented-manifest" not in out
+    assert "labeling job varied-" in out
     assert "66 objects" in out
     assert "about 50 images" in out
 

@@ -99,3 +99,12 @@ def test_the_commands_are_told_in_full_on_80_columns(cli, monkeypatch, group):
     told = out.partition("Commands:\n")[2].strip().split("\n\n")[0]
     assert "..." not in told
     assert all(line.endswith(".") for line in told.splitlines())
+
+
+def test_one_line_is_no_lines(cli, tmp_path):
+    lines = [json.dumps({"source-ref": f"s3://far/{n}.jpg"}) + "\n" for n in range(8)]
+    (tmp_path / "in.manifest").write_text("".join(lines))
+    status, out, err = cli("split", "in.manifest", "--out", "parts")
+    assert status == 0, err
+    assert "1 photograph, 1 line: parts/" in out
+    assert "1 lines" not in out
