@@ -21,8 +21,10 @@ from gt_workflow.core.split import SIDES, Side
 from gt_workflow.core.training.requests import hyperparameters, input_data_config
 from gt_workflow.errors import ObjectNotFoundError, StorageError, UsageError
 from gt_workflow.ports import Storage
+from gt_workflow.workflow.channels import report
 from gt_workflow.workflow.channels.labels import ChannelClass
 from gt_workflow.workflow.channels.survey import SideCounts
+from gt_workflow.workflow.channels.writers import Forms
 
 VERSION = 3
 """Counts up when the same manifest and settings would give other bytes."""
@@ -40,6 +42,14 @@ def receipt_uri(out: str, form: Form) -> str:
 
 def _marker_uri(out: str, form: Form) -> str:
     return f"{out}/{form}/unfinished.json"
+
+
+def written(out: str, forms: Iterable[Form]) -> Iterator[str]:
+    """Name the files that a run writes whatever the images are called."""
+    yield from report.uris(out)
+    for form in forms:
+        yield from (receipt_uri(out, form), _marker_uri(out, form))
+        yield from (f"{out}/{path}" for path in Forms(out, (form,), "", ()).shared(form))
 
 
 def digest_of(members: Mapping[str, Any]) -> str:

@@ -70,6 +70,11 @@ class Forms(msgspec.Struct, frozen=True):
             return tuple(index(side, kind) for side in SIDES for kind in ("idx", "lst"))
         return ("image/files.jsonl",) if form == "image" else ()
 
+    def shared(self, form: Form) -> tuple[str, ...]:
+        """Name all files of the form that are not one image's own, as paths under OUT."""
+        made = {"recordio": rec, "manifest": lines_path}.get(form)
+        return self.texts(form) if made is None else (*self.texts(form), *map(made, SIDES))
+
     def label(self, sample: Sample) -> tuple[float, ...] | None:
         """Build the label of the sample's record, if records are written."""
         if "recordio" not in self.forms:
