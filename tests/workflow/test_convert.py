@@ -1017,3 +1017,29 @@ def test_one_run_at_a_time_converts_into_a_folder():
         convert.run(planned, storage=storage, progress=quiet)
     assert storage.objects == before
     convert.run(planned, storage=storage, progress=quiet)
+
+
+@pytest.mark.parametrize("number", ["1e400", "7" * 5000])
+def test_numbers_beyond_any_float_are_passed_on_beside_the_boxes(number):
+    lines = [
+        json.dumps(labelled(ref, [(0, 1, 1, 9, 9), (1, 0, 0, 0.25, 9)]), separators=(",", ":"))
+        for ref in refs(12)
+    ]
+    strange = (
+        lines[0]
+        .replace('"confidence":0.0', f'"confidence":0.0,"z":{number},"n":null')
+        .replace('"type":', f'"z":[{number}],"type":')
+        .replace('"height":9}', f'"height":9,"z":{number}}}')
+    )
+    assert strange.count(number) == 4
+    storage = world([strange, *lines[1:]], {ref: picture() for ref in refs(12)})
+    run(storage)
+    made = [
+        line
+        for side in SIDES
+        for line in storage.objects[f"{OUT}/manifest/{side}.manifest"].splitlines()
+    ]
+    assert len(made) == 12
+    (found,) = [line.decode() for line in made if number.encode() in line]
+    assert f'"objects":[{{"confidence":0.0,"z":{number},"n":null}}]' in found
+    assert f'"z":[{number}],"type":' in found

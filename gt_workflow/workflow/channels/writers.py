@@ -141,6 +141,8 @@ def _annotations(sample: Sample) -> list[dict[str, int]]:
     ]
 
 
+_members_of = msgspec.json.Decoder(dict[str, msgspec.Raw]).decode
+_items_of = msgspec.json.Decoder(list[msgspec.Raw]).decode
 _metadata_of = msgspec.json.Decoder(dict[str, Any]).decode
 
 
@@ -149,10 +151,11 @@ def channel_line(sample: Sample, *, attribute: str, names: Mapping[int, str]) ->
 
     Members of the line that are not the label's own keep their bytes.
     """
-    metadata: dict[str, Any] = msgspec.json.decode(
-        msgspec.json.decode(sample.raw, type=dict[str, msgspec.Raw])[f"{attribute}-metadata"],
-        type=dict[str, Any],
-    )
+    raw = _members_of(sample.raw)[f"{attribute}-metadata"]
+    try:
+        metadata = _metadata_of(raw)
+    except msgspec.ValidationError:  # a number somewhere that no double holds
+        metadata = {key: _respelt(value) for key, value in _members_of(raw).items()}
     if metadata.get("objects"):
         metadata["objects"] = [metadata["objects"][index] for index in sample.kept]
     present = sorted({class_id for class_id, *_ in sample.objects})
@@ -162,3 +165,11 @@ def channel_line(sample: Sample, *, attribute: str, names: Mapping[int, str]) ->
         "annotations": _annotations(sample),
     }
     return with_members(sample.raw, {attribute: value, f"{attribute}-metadata": metadata})
+
+
+def _respelt(value: msgspec.Raw) -> Any:
+    """Return a value, or its bytes where a number in it cannot be had; of an array item by item."""
+    try:
+        return msgspec.json.decode(value)
+    except msgspec.ValidationError:
+        return [*map(_respelt, _items_of(value))] if bytes(value).startswith(b"[") else value
