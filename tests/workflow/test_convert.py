@@ -470,6 +470,14 @@ def test_files_of_somebody_else_are_not_trained_on():
     ]
 
 
+@pytest.mark.parametrize("told", [{"files": {}}, {"files": {}, "digest": "abc"}, {"digest": ""}])
+def test_a_receipt_of_somebody_else_is_not_trusted(told):
+    storage = simple()
+    storage.objects[f"{OUT}/image/channel.json"] = json.dumps(told).encode()
+    with pytest.raises(UsageError, match=r"channel.json was not written by convert"):
+        run(storage)
+
+
 def test_order_is_shuffled_but_can_be_kept():
     storage = simple(40)
     run(storage, forms=("recordio",))

@@ -10,6 +10,7 @@ form is written again.
 from __future__ import annotations
 
 import hashlib
+import re
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
@@ -29,6 +30,7 @@ from gt_workflow.workflow.channels.writers import Forms
 VERSION = 3
 """Counts up when the same manifest and settings would give other bytes."""
 
+_DIGEST = re.compile("[0-9a-f]{64}")
 _CHECKED = 64  # records whose places are looked at; in S3 each is a request
 
 PLACEHOLDER = "s3://BUCKET/PREFIX"
@@ -126,7 +128,10 @@ def _read(storage: Storage, uri: str) -> dict[str, Any] | None:
             found = msgspec.json.decode(file.read())
     except (ObjectNotFoundError, msgspec.DecodeError):
         return None
-    return found if isinstance(found, dict) and isinstance(found.get("files"), dict) else None
+    if not isinstance(found, dict) or not isinstance(found.get("files"), dict):
+        return None
+    digest = found.get("digest")
+    return found if isinstance(digest, str) and _DIGEST.fullmatch(digest) else None
 
 
 def refuse_strangers(storage: Storage, out: str, form: Form) -> None:
