@@ -2,6 +2,7 @@
 
     GtWorkflowError                 1
     ├── UsageError                  2   a flag, a setting or a combination of them makes no sense
+    │   └── BusyError               2   another run is writing into the same place
     ├── DataError                   3   a file says something it may not (uri, line, field)
     ├── StorageError                4   an object could not be read, written or listed (uri)
     │   └── ObjectNotFoundError     4   there is no such object or bucket
@@ -44,6 +45,14 @@ class UsageError(GtWorkflowError):
     """The user asked for something that cannot be done as asked."""
 
     exit_status = 2
+
+
+class BusyError(UsageError):
+    """Two runs into one place would delete each other's files."""
+
+    def __init__(self, folder: str) -> None:
+        """Name the place."""
+        super().__init__(f"another run is writing into {folder}; wait for it or name another --out")
 
 
 class DataError(GtWorkflowError):

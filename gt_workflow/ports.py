@@ -66,6 +66,18 @@ class Storage(Protocol):
         """
         ...
 
+    def exclusive(self, folder: str) -> AbstractContextManager[None]:
+        """Keep every other run out of a folder or prefix while this one writes into it.
+
+        Raises `BusyError` if one is there, `UsageError` if it is no folder. A killed run lets go.
+        S3 itself cannot guard a prefix: there it is the caller's to run one at a time.
+        """
+        ...
+
+    def place(self, uri: str) -> str:
+        """Tell where an object lies, be it there or not: two addresses of one have one place."""
+        ...
+
     def grow(self, uri: str, *, token: str = "", size: int = 0) -> Growing:
         """Begin an object that may be written in several runs, or go on with one.
 

@@ -6,6 +6,7 @@ outlives the process, not the machine: a token holds good for one boot, whose id
 
 from __future__ import annotations
 
+import hashlib
 import os
 import secrets
 import stat
@@ -14,12 +15,13 @@ from functools import cache
 from pathlib import Path
 from typing import BinaryIO, Final
 
-from gt_workflow.adapters.files import TEMPORARY, translated
+from gt_workflow.adapters.files import TEMPORARY, remove_unheld, sweep, translated, try_lock
 from gt_workflow.errors import StorageError
 from gt_workflow.ports import Outcome
 
 _BOOT: Final = Path("/proc/sys/kernel/random/boot_id")
 _LARGE = 16 << 20
+_NAMED = 12  # hex digits of a temporary name that tell what grows there
 _TOGETHER = 512  # buffers in one call; Linux takes 1,024
 
 
@@ -80,35 +82,47 @@ class GrowingFile:
     step = 256 << 20
 
     def __init__(
-        self, folder: Path, uri: str, publish: Callable[[GrowingFile], None], token: str, size: int
+        self,
+        folder: Path,
+        uri: str,
+        publish: Callable[[GrowingFile], None],
+        token: str,
+        size: int,
+        *,
+        name: str,
     ) -> None:
         """Go on with the file that a token names if its first `size` bytes stand, or begin one.
 
-        `publish` moves `path`, whose `descriptor` is open, to its place.
+        `publish` moves `path`, whose `descriptor` is open, to its place. By `name`, which is what
+        will grow there and nothing else in this folder, other beginnings of it are known: those of
+        processes that were killed before they noted a token are deleted.
         """
         self.uri = uri
         self.size = 0
         self._publish = publish
         self.descriptor = -1
-        name, _, boot = token.partition(" ")
+        known, _, boot = token.partition(" ")
+        start = ".gt-" + hashlib.sha256(os.fsencode(name)).hexdigest()[:_NAMED]
         with translated(uri):
-            if TEMPORARY.fullmatch(name.encode()) is not None:
-                self.path = folder / name
+            if TEMPORARY.fullmatch(known.encode()) is not None:
+                self.path = folder / known
                 if boot and boot == _boot():
                     self._resume(size)
                 if self.descriptor < 0:
-                    self.path.unlink(missing_ok=True)
+                    remove_unheld(self.path)
             if self.descriptor < 0:
-                self.path = folder / f".gt-{secrets.token_hex(12)}.part"
+                self.path = folder / f"{start}{secrets.token_hex(12 - _NAMED // 2)}.part"
                 flags = os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC
                 self.descriptor = os.open(self.path, flags, 0o666)
+                try_lock(self.descriptor)
+            sweep(folder, start=start, end=".part")  # this one is held
 
     def _resume(self, size: int) -> None:
         try:
             descriptor = os.open(self.path, os.O_RDWR | os.O_NOFOLLOW | os.O_CLOEXEC)
         except OSError:
             return
-        if os.fstat(descriptor).st_size < size:
+        if not try_lock(descriptor) or os.fstat(descriptor).st_size < size:
             os.close(descriptor)
             return
         os.ftruncate(descriptor, size)

@@ -18,7 +18,7 @@ from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from gt_workflow.errors import StorageError
+from gt_workflow.errors import BusyError, StorageError
 
 if TYPE_CHECKING:
     import mimetypes
@@ -148,20 +148,51 @@ def _begun(folder: Path) -> tuple[Path, int]:
         os.close(descriptor)  # swept in the moment before it was held
 
 
-def sweep(folder: Path) -> None:
+def sweep(folder: Path, *, start: str = "", end: str = ".tmp") -> None:
     """Delete the temporary files of processes that were killed: those that nobody holds."""
     with os.scandir(folder) as entries:
-        found = [entry.path for entry in entries if entry.name.endswith(".tmp")]
-    for path in found:
-        if TEMPORARY.fullmatch(os.fsencode(os.path.basename(path))) is None:  # noqa: PTH119 - a name
-            continue
-        with suppress(OSError):
-            descriptor = os.open(path, os.O_RDWR | os.O_NOFOLLOW | os.O_CLOEXEC)
-            try:
-                fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-                os.unlink(path)  # noqa: PTH108 - a name as the folder gave it
-            finally:
-                os.close(descriptor)
+        found = [entry.name for entry in entries if entry.name.endswith(end)]
+    for name in found:
+        if name.startswith(start) and TEMPORARY.fullmatch(os.fsencode(name)):
+            remove_unheld(folder / name)
+
+
+def remove_unheld(path: Path) -> None:
+    """Delete a temporary file unless a process holds it, or nobody can on this file system."""
+    with suppress(OSError):
+        descriptor = os.open(path, os.O_RDWR | os.O_NOFOLLOW | os.O_CLOEXEC)
+        try:
+            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            path.unlink()
+        finally:
+            os.close(descriptor)
+
+
+@contextmanager
+def held(path: Path, flags: int, *, uri: str) -> Iterator[None]:
+    """Hold a file, or a folder as it is, for one run; nothing stays behind, even of a killed one.
+
+    Raises `BusyError` if another run holds it. Where a file system has no locks nothing is guarded.
+    """
+    with translated(uri):
+        descriptor = os.open(path, flags | os.O_CLOEXEC, 0o666)
+    try:
+        if not try_lock(descriptor) or not os.fstat(descriptor).st_nlink:
+            raise BusyError(uri)  # without a link it was removed by the one that held it
+        yield
+    finally:
+        os.close(descriptor)
+
+
+def try_lock(descriptor: int) -> bool:
+    """Lock an open file unless another process has; where there are no locks it counts as ours."""
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return False
+    except OSError:  # no locks on this file system
+        return True
+    return True
 
 
 class FileLock:

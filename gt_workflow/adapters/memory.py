@@ -9,7 +9,7 @@ from contextlib import contextmanager
 from datetime import UTC, datetime
 from typing import BinaryIO, TypeVar
 
-from gt_workflow.errors import ObjectNotFoundError, StorageError
+from gt_workflow.errors import BusyError, ObjectNotFoundError, StorageError
 from gt_workflow.ports import Outcome, Stat
 
 T = TypeVar("T")
@@ -25,6 +25,7 @@ class MemoryStorage:
         """Start with these objects, URI to bytes."""
         self.objects = dict(objects or {})
         self.growing: dict[str, bytearray] = {}
+        self._held = set[str]()
         self._lock = threading.Lock()
 
     def open(self, uri: str) -> BinaryIO:
@@ -72,6 +73,23 @@ class MemoryStorage:
                     yield Outcome(item=uri, value=file.read(limit))
             except StorageError as error:
                 yield Outcome(item=uri, error=error)
+
+    @contextmanager
+    def exclusive(self, folder: str) -> Iterator[None]:
+        """Keep others out within this process."""
+        name = folder.rstrip("/")
+        with self._lock:
+            if name in self._held:
+                raise BusyError(folder)
+            self._held.add(name)
+        try:
+            yield
+        finally:
+            self._held.discard(name)
+
+    def place(self, uri: str) -> str:
+        """Return the address: an object has one."""
+        return uri
 
     def grow(self, uri: str, *, token: str = "", size: int = 0) -> MemoryGrowing:
         """Go on with what an earlier call left, if this storage still has it."""

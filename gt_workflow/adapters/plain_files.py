@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import stat
 from collections.abc import Iterable, Iterator
@@ -16,12 +17,19 @@ from gt_workflow.adapters.files import (
     TEMPORARY,
     TemporaryFile,
     buffered,
+    held,
     sweep,
     sync_folder,
     translated,
 )
-from gt_workflow.errors import ObjectNotFoundError, StorageError
+from gt_workflow.errors import ObjectNotFoundError, StorageError, UsageError
+from gt_workflow.object_store import RefusedError
 from gt_workflow.ports import Outcome, Stat
+
+_NO_NAME = {
+    errno.ENAMETOOLONG: "its name is too long for this system",
+    errno.ELOOP: "it is a link that leads back to itself",
+}
 
 
 class LocalFiles:
@@ -55,9 +63,7 @@ class LocalFiles:
                 _move(temporary.path, target, mode)
         except BaseException:
             temporary.discard()
-            for folder in made:
-                with suppress(OSError):  # others have put something there
-                    folder.rmdir()
+            _remove_empty(made)
             raise
         temporary.close()
 
@@ -86,15 +92,44 @@ class LocalFiles:
             Path(uri).unlink(missing_ok=True)
 
     def read_all(self, uris: Iterable[str], *, limit: int) -> Iterator[Outcome[str, bytes]]:
-        """Read one file after the other."""
-        return read_each(uris, limit=limit, path_of=str, open_=self.open)
+        """Read one file after the other; nothing is waited for, as one would for a pipe."""
+        return read_each(uris, limit=limit, path_of=str, open_=_open_regular)
+
+    @contextmanager
+    def exclusive(self, folder: str) -> Iterator[None]:
+        """Hold the folder itself, made where missing; made in vain, it goes again."""
+        path = Path(folder)
+        with _files(folder):
+            made = _missing(path)
+            try:
+                path.mkdir(parents=True, exist_ok=True)
+            except (FileExistsError, NotADirectoryError):
+                raise UsageError(f"{folder} is no folder; name another --out") from None
+        with held(path, os.O_RDONLY | os.O_DIRECTORY, uri=folder):
+            try:
+                yield
+            except BaseException:
+                _remove_empty(made)
+                raise
+
+    def place(self, uri: str) -> str:
+        """Follow all links."""
+        with _files(uri):
+            return os.path.realpath(uri)
 
     def grow(self, uri: str, *, token: str = "", size: int = 0) -> GrowingFile:
         """Grow a file beside its place."""
         with _files(uri):
             target, mode, _ = _target(uri)
         publish = partial(_move, target=target, mode=mode)
-        return GrowingFile(target.parent, uri, lambda file: publish(file.path), token, size)
+        return GrowingFile(
+            target.parent,
+            uri,
+            lambda file: publish(file.path),
+            token,
+            size,
+            name=target.name,
+        )
 
 
 def _target(uri: str) -> tuple[Path, int | None, list[Path]]:
@@ -112,9 +147,33 @@ def _target(uri: str) -> tuple[Path, int | None, list[Path]]:
     if not target.name or uri.endswith("/") or (mode is not None and stat.S_ISDIR(mode)):
         raise StorageError("is a folder, not a file", uri=uri)
     if mode is None and not os.path.isdir(target.parent):  # noqa: PTH112 - half of what Path takes
-        made = [folder for folder in target.parents if not folder.exists()]
+        made = _missing(target.parent)
         target.parent.mkdir(parents=True, exist_ok=True)
     return target, mode, made
+
+
+def _missing(folder: Path) -> list[Path]:
+    """Return a folder and those above it as far as they are not there, the deepest first."""
+    return [path for path in (folder, *folder.parents) if not path.exists()]
+
+
+def _remove_empty(folders: Iterable[Path]) -> None:
+    for folder in folders:
+        with suppress(OSError):  # others have put something there
+            folder.rmdir()
+
+
+def _open_regular(uri: str) -> BinaryIO:
+    """Open a regular file; `RefusedError` for what is there and none."""
+    with _files(uri):
+        descriptor = os.open(uri, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
+        mode = os.fstat(descriptor).st_mode
+        if stat.S_ISREG(mode):
+            return os.fdopen(descriptor, "rb")
+        os.close(descriptor)
+    if stat.S_ISDIR(mode):
+        raise ObjectNotFoundError("is a folder, not a file", uri=uri)
+    raise RefusedError("InvalidURI", "it is no regular file", uri=uri)
 
 
 def _mode(path: Path, *, follow: bool = True) -> int | None:
@@ -135,11 +194,16 @@ def _move(path: Path, target: Path, mode: int | None) -> None:
 
 @contextmanager
 def _files(uri: str) -> Iterator[None]:
-    """Turn what the operating system raises into `StorageError`."""
+    """Turn what the operating system raises into `StorageError`, `RefusedError` for no name."""
+    if "\0" in uri:
+        raise RefusedError("InvalidURI", "its name holds a null character", uri=uri)
     try:
         with translated(uri):
             yield
     except StorageError as error:
+        cause = error.__cause__
+        if isinstance(cause, OSError) and (why := _NO_NAME.get(cause.errno or 0)):
+            raise RefusedError("InvalidURI", why, uri=uri) from cause
         if isinstance(error.__cause__, FileNotFoundError | NotADirectoryError):
             raise ObjectNotFoundError("there is no such file", uri=uri) from error.__cause__
         raise

@@ -75,6 +75,16 @@ class Router:
                 continue
             yield from storage.read_all(chain((first,), run), limit=limit)
 
+    @contextmanager
+    def exclusive(self, folder: str) -> Iterator[None]:
+        """Keep other runs out of a folder."""
+        with self._of(folder).exclusive(folder):
+            yield
+
+    def place(self, uri: str) -> str:
+        """Tell where an object lies."""
+        return self._of(uri).place(uri)
+
     def grow(self, uri: str, *, token: str = "", size: int = 0) -> Growing:
         """Begin an object, or go on with it."""
         return self._of(uri).grow(uri, token=token, size=size)

@@ -13,7 +13,7 @@ import tempfile
 from collections import deque
 from collections.abc import Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
-from contextlib import closing, contextmanager
+from contextlib import AbstractContextManager, closing, contextmanager, nullcontext
 from typing import Any, BinaryIO
 
 from gt_workflow.adapters.files import content_type
@@ -118,6 +118,14 @@ class S3Storage:
                     yield under_way.popleft().result()
             finally:
                 pool.shutdown(cancel_futures=True)
+
+    def exclusive(self, folder: str) -> AbstractContextManager[None]:  # noqa: ARG002 - S3 has no locks
+        """Guard nothing; see `Storage`."""
+        return nullcontext()
+
+    def place(self, uri: str) -> str:
+        """Return the address: an object has one."""
+        return uri
 
     def grow(self, uri: str, *, token: str = "", size: int = 0) -> S3Growing:
         """Grow an object by a multipart upload, or go on with one."""

@@ -35,7 +35,7 @@ _missing = re.compile(r"^Object missing required field `(?P<name>.*)`$")
 
 
 def split_lines(file: BinaryIO, *, uri: str = "manifest") -> Iterator[bytes]:
-    r"""Yield a file's lines without `\n`, `\r\n` or a leading byte order mark, blank ones too.
+    r"""Yield a file's lines without `\n`, `\r\n` or leading byte order marks, blank ones too.
 
     The file is read in pieces of 128 KiB; the last line needs no newline. Raises `DataError`
     for a line above `LONGEST_LINE` and for UTF-16.
@@ -62,11 +62,11 @@ def split_lines(file: BinaryIO, *, uri: str = "manifest") -> Iterator[bytes]:
 def blocks(read: Callable[[int], bytes], *, uri: str = "manifest") -> Iterator[bytes]:
     r"""Yield what `read` gives in pieces of 128 KiB or so that end where a line does.
 
-    Leading byte order marks are left out, as `manifest.read` does with what `split_lines` gives.
-    Raises `DataError` for UTF-16. Of a line above `LONGEST_LINE` the beginning may be the last
-    thing that is yielded, but always more than `LONGEST_LINE` bytes.
+    Leading byte order marks are left out. Raises `DataError` for UTF-16. Of a line above
+    `LONGEST_LINE` the beginning may be the last thing that is yielded, but always more than
+    `LONGEST_LINE` bytes.
     """
-    yield from whole_lines(read, _head(read, _CHUNK, uri=uri).removeprefix(_BOM))
+    yield from whole_lines(read, _head(read, _CHUNK, uri=uri))
 
 
 def whole_lines(read: Callable[[int], bytes], piece: bytes = b"") -> Iterator[bytes]:
@@ -100,13 +100,16 @@ def count_lines(block: bytes) -> int:
 
 
 def _head(read: Callable[[int], bytes], size: int, *, uri: str) -> bytes:
-    """Read until a byte order mark would be complete, or all is read; return what is behind it."""
+    """Read until a byte order mark would be complete, or all is read; return what is behind all."""
     head = b""
-    while len(head) < len(_BOM) and (piece := read(size)):
-        head += piece
-    if head[:2] in _UTF16:
-        raise DataError("the file is UTF-16; save it as UTF-8", uri=uri, line=1)
-    return head.removeprefix(_BOM)
+    while True:
+        while len(head) < len(_BOM) and (piece := read(size)):
+            head += piece
+        if head[:2] in _UTF16:
+            raise DataError("the file is UTF-16; save it as UTF-8", uri=uri, line=1)
+        if not head.startswith(_BOM):
+            return head
+        head = head.removeprefix(_BOM)
 
 
 def too_long(*, uri: str, line: int) -> DataError:
@@ -126,7 +129,7 @@ def encode(value: Any) -> bytes:
     encoded = _encode(value)
     if b"null" in encoded:
         # msgspec writes NaN and infinity as null; json refuses them.
-        json.dumps(value, allow_nan=False)
+        json.dumps(value, allow_nan=False, default=str)  # bytes that are JSON already
     return encoded
 
 

@@ -26,7 +26,8 @@ from gt_workflow.core.near_duplicates import OFF, Alike
 from gt_workflow.core.split import NONE_ALIKE, SIDES
 from gt_workflow.errors import DataError
 from gt_workflow.ports import Engine, Progress, Storage
-from gt_workflow.workflow.channels import receipts
+from gt_workflow.workflow import own_source
+from gt_workflow.workflow.channels import receipts, report
 from gt_workflow.workflow.channels.ahead import Ahead
 from gt_workflow.workflow.channels.counting import CountBlocks, Counting
 from gt_workflow.workflow.channels.journal import Journal
@@ -34,7 +35,7 @@ from gt_workflow.workflow.channels.outputs import Outputs
 from gt_workflow.workflow.channels.packing import STEP, MissingImageError, Packed, pack, refusal
 from gt_workflow.workflow.channels.passing import Passing, write
 from gt_workflow.workflow.channels.plan import ConvertPlan, ConvertReceipt, ConvertSettings
-from gt_workflow.workflow.channels.report import Event, Spool, write_report
+from gt_workflow.workflow.channels.report import Event, Spool
 from gt_workflow.workflow.channels.samples import Samples, snapshot
 from gt_workflow.workflow.channels.stretches import Blocks
 from gt_workflow.workflow.channels.writers import Forms
@@ -63,8 +64,16 @@ def plan(
 
     What can be written while that is done is written `ahead`, for the run that follows.
 
-    Raises DataError for a manifest that gives no two channels.
+    Raises DataError for a manifest that gives no two channels, UsageError for one that lies where
+    the run would write.
     """
+    own_source.refuse(
+        storage,
+        settings.manifest,
+        out=settings.folder,
+        files=receipts.written(settings.folder, settings.forms),
+        folders=[f"{settings.folder}/{form}" for form in settings.forms],
+    )
     uri, patient = settings.manifest, settings.on_bad_line == "skip"
     manifest = Blocks(storage, uri)
     attribute, head = settings.attribute, 0
@@ -187,8 +196,20 @@ def run(
 
     Raises DataError if the manifest has changed since it was planned, if an image cannot be used
     and lines are not to be skipped, or if a side has no image left: then no channel appears, and
-    the report tells why. UsageError if `out` holds files of somebody else.
+    the report tells why. UsageError if `out` holds files of somebody else, or if another run is
+    writing there.
     """
+    with storage.exclusive(plan.settings.folder):
+        return _run(plan, storage, progress, engine, ahead)
+
+
+def _run(
+    plan: ConvertPlan,
+    storage: Storage,
+    progress: Progress,
+    engine: Engine | None,
+    ahead: Ahead | None,
+) -> ConvertReceipt:
     settings, out = plan.settings, plan.settings.folder
     standing = {
         form: receipt
@@ -208,6 +229,7 @@ def run(
         )
     for form in pending:
         receipts.refuse_strangers(storage, out, form)
+    report.refuse_strangers(storage, out)
     with ExitStack() as temporary:
         samples = Samples(Spool(temporary), Spool(temporary), Spool(temporary))
         looked_at = settings.images == "check" or pending != ["manifest"]
@@ -242,7 +264,7 @@ def run(
                         storage=storage,
                         progress=progress,
                     )
-            report = _report(plan, samples, packed, storage=storage, finished=error is None)
+            told = _report(plan, samples, packed, storage=storage, finished=error is None)
             if error is not None:
                 outputs.discard()
                 raise error
@@ -254,7 +276,7 @@ def run(
         out=out,
         channels=tuple({**standing, **made}[form] for form in settings.forms),
         unchanged=tuple(standing),
-        report=report,
+        report=told,
         refused=len(packed.refused),
         left_out=len(samples.events) + len(packed.refused),
         warnings=packed.warnings(plan),
@@ -305,24 +327,21 @@ def _report(
     finished: bool,
 ) -> str:
     """Write what was left out and why; return where."""
-    out = plan.settings.folder
-    rejects = f"{out}/rejected.manifest"
-    if len(samples.rejects):
-        with storage.create(rejects) as file:
-            file.writelines(samples.rejects)
-    else:
-        storage.delete(rejects)
     summary = {
-        "manifest": plan.settings.manifest,
-        "manifest_sha256": plan.manifest_sha256,
         "attribute": plan.attribute,
         "finished": finished,
         "counts": plan.survey.to_dict() | {"images_refused": len(packed.refused)},
         "warnings": list(packed.warnings(plan)) if finished else list(plan.warnings),
     }
-    uri = f"{out}/report.json"
-    write_report(storage, uri, summary, lines=samples.events, images=packed.refused)
-    return uri
+    return report.write(
+        storage,
+        plan.settings.folder,
+        manifest=(plan.settings.manifest, plan.manifest_sha256),
+        summary=summary,
+        rejects=samples.rejects,
+        lines=samples.events,
+        images=packed.refused,
+    )
 
 
 def _receipt(

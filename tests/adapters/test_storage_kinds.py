@@ -5,6 +5,8 @@ from __future__ import annotations
 import inspect
 import io
 import os
+import subprocess
+import sys
 from contextlib import suppress
 from pathlib import Path
 
@@ -18,7 +20,8 @@ from moto import mock_aws
 
 from gt_workflow.adapters.s3_storage import S3Storage, translated
 from gt_workflow.adapters.storage import LocalFiles
-from gt_workflow.errors import ObjectNotFoundError, StorageError
+from gt_workflow.errors import BusyError, ObjectNotFoundError, StorageError, UsageError
+from gt_workflow.object_store import RefusedError
 
 
 def names(storage, prefix: Path | str) -> list[str]:
@@ -253,3 +256,85 @@ def test_a_file_that_comes_to_nothing_leaves_no_new_folders(tmp_path):
         (tmp_path / "old/new/other").write_bytes(b"")
         raise LookupError
     assert [path.name for path in tmp_path.rglob("*") if path.is_file()] == ["other"]
+
+
+def test_places_are_compared_not_spellings(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "real").mkdir()
+    (tmp_path / "link").symlink_to("real")
+    for path in ("real/a", "./link/a", "link//a", str(tmp_path / "real" / ".." / "link" / "a")):
+        assert LocalFiles().place(path) == str(tmp_path.resolve() / "real/a")
+
+
+HOLDER = """
+import sys
+from gt_workflow.adapters.plain_files import LocalFiles
+storage = LocalFiles()
+with storage.exclusive(sys.argv[1]):
+    growing = storage.grow(sys.argv[1] + "/train/train.rec")
+    growing.append([b"half"])
+    print("writing", flush=True)
+    sys.stdin.read()
+"""
+
+
+def test_a_killed_run_lets_go_of_its_folder_and_its_half_is_cleared_away(tmp_path):
+    out = str(tmp_path / "out")
+    command = [sys.executable, "-c", HOLDER, out]
+    with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE) as process:
+        assert process.stdout is not None
+        process.stdout.readline()
+        storage = LocalFiles()
+        with pytest.raises(BusyError):
+            storage.exclusive(out).__enter__()
+        other = storage.grow(f"{out}/train/train.rec")
+        assert len(list((tmp_path / "out/train").iterdir())) == 2  # a living one's stays
+        process.kill()
+    with storage.exclusive(out):
+        again = storage.grow(f"{out}/train/train.rec")
+        other.discard()
+        again.append([b"whole"])
+        again.publish()
+    assert [path.name for path in (tmp_path / "out/train").iterdir()] == ["train.rec"]
+
+
+def test_what_another_process_grows_is_not_gone_on_with(tmp_path):
+    storage = LocalFiles()
+    one = storage.grow(str(tmp_path / "a.rec"))
+    one.append([b"first"])
+    two = storage.grow(str(tmp_path / "a.rec"), token=one.token, size=5)
+    assert two.size == 0
+    one.publish()
+    assert (tmp_path / "a.rec").read_bytes() == b"first"
+    two.discard()
+    assert len(list(tmp_path.iterdir())) == 1
+
+
+def test_a_folder_held_in_vain_goes_again(tmp_path):
+    storage = LocalFiles()
+    with suppress(LookupError), storage.exclusive(str(tmp_path / "new/newer")):
+        raise LookupError
+    assert list(tmp_path.iterdir()) == []
+    (tmp_path / "file").write_bytes(b"mine")
+    for path in ("file", "file/below"):
+        with pytest.raises(UsageError, match="is no folder; name another --out"):
+            storage.exclusive(str(tmp_path / path)).__enter__()
+
+
+def test_reading_many_waits_for_no_pipe_and_tells_of_names_that_cannot_be(tmp_path):
+    os.mkfifo(tmp_path / "pipe")
+    (tmp_path / "link").symlink_to(tmp_path / "pipe")
+    (tmp_path / "self").symlink_to(tmp_path / "self")
+    (tmp_path / "real").write_bytes(b"1")
+    reasons = {
+        "pipe": "it is no regular file",
+        "link": "it is no regular file",
+        "self": "it is a link that leads back to itself",
+        "a\0b": "its name holds a null character",
+        "x" * 5000: "its name is too long for this system",
+    }
+    uris = [f"{tmp_path}/{name}" for name in (*reasons, "real")]
+    *refused, real = LocalFiles().read_all(uris, limit=9)
+    assert real.result() == b"1"
+    assert all(isinstance(one.error, RefusedError) for one in refused)
+    assert [getattr(one.error, "reason", None) for one in refused] == list(reasons.values())

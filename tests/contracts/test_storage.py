@@ -17,7 +17,7 @@ from moto import mock_aws
 
 from gt_workflow.adapters.memory import MemoryStorage
 from gt_workflow.adapters.storage import FolderStorage, LocalFiles, Router, S3Storage
-from gt_workflow.errors import ObjectNotFoundError, StorageError
+from gt_workflow.errors import BusyError, ObjectNotFoundError, StorageError
 from gt_workflow.object_store import RefusedError
 from gt_workflow.ports import Growing, Storage
 
@@ -383,3 +383,36 @@ def test_reading_many_tells_of_each_address_that_no_side_knows():
     assert [type(one.error) for one in found[:2]] == [RefusedError] * 2
     assert found[2].result() == b"1"
     assert isinstance(found[3].error, ObjectNotFoundError)
+
+
+GUARDED = ["memory", "local", "folder", "router"]
+
+
+@pytest.mark.parametrize("case", GUARDED, indirect=True)
+def test_one_run_at_a_time_writes_into_a_folder(case: Case):
+    folder = case.base + "deep/out"
+    with case.storage.exclusive(folder), case.storage.exclusive(case.base + "other"):
+        write(case.storage, f"{folder}/a", b"1")
+        with pytest.raises(BusyError, match="another run is writing into"):
+            case.storage.exclusive(folder + "/").__enter__()
+    with pytest.raises(ZeroDivisionError), case.storage.exclusive(folder):
+        raise ZeroDivisionError
+    with case.storage.exclusive(folder):
+        assert listed(case) == ["deep/out/a"]
+
+
+@pytest.mark.parametrize("case", [kind for kind in KINDS if kind not in GUARDED], indirect=True)
+def test_where_a_prefix_cannot_be_guarded_nothing_is_in_the_way(case: Case):
+    with case.storage.exclusive(case.base + "out"), case.storage.exclusive(case.base + "out"):
+        assert listed(case) == []
+
+
+def test_each_object_has_a_place_of_its_own(case: Case):
+    uris = [case.base + key for key in ("a", "a/b", "b", "")]
+    assert len({case.storage.place(uri) for uri in uris}) == len(uris)
+    assert not case.storage.exists(uris[0])
+
+
+def test_an_object_and_its_file_have_one_place(tmp_path: Path):
+    router = Router(s3=FolderStorage(tmp_path), local=LocalFiles())
+    assert router.place("s3://bucket/a/b") == router.place(f"{tmp_path}//bucket/./a/b")

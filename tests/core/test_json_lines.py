@@ -65,6 +65,7 @@ class Trickle(io.RawIOBase):
         (b"a\n\n\nb\n", [b"a", b"", b"", b"b"]),
         (b"\xef\xbb\xbfa\nb", [b"a", b"b"]),
         (b"\xef\xbb\xbf", []),
+        (b"\xef\xbb\xbf\xef\xbb\xbf\na", [b"", b"a"]),
         (b"a\nb\r", [b"a", b"b"]),
         (b"\n", [b""]),
         ("x\u2028y\x85z\nb".encode(), ["x\u2028y\x85z".encode(), b"b"]),

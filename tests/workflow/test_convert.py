@@ -470,6 +470,14 @@ def test_files_of_somebody_else_are_not_trained_on():
     ]
 
 
+@pytest.mark.parametrize("told", [{"files": {}}, {"files": {}, "digest": "abc"}, {"digest": ""}])
+def test_a_receipt_of_somebody_else_is_not_trusted(told):
+    storage = simple()
+    storage.objects[f"{OUT}/image/channel.json"] = json.dumps(told).encode()
+    with pytest.raises(UsageError, match=r"channel.json was not written by convert"):
+        run(storage)
+
+
 def test_order_is_shuffled_but_can_be_kept():
     storage = simple(40)
     run(storage, forms=("recordio",))
@@ -914,3 +922,132 @@ def test_photographs_that_all_look_alike_give_no_two_channels_unless_told_apart(
     assert plan(world(entries), distance=-1, validation=0.5).survey.lines == 12
     with pytest.raises(UsageError, match="from 0 to 12 bits"):
         plan(world(entries), distance=13)
+
+
+def test_the_rejected_lines_are_not_lost_to_the_next_run():
+    lines = [labelled(ref, [(0, 1, 1, 9, 9)]) for ref in refs(12)]
+    storage = world([*lines, "{broken"])
+    run(storage, on_bad_line="skip", salt="b")
+    run(storage, on_bad_line="skip")  # they are as they were: they are written again
+    rejects = f"{OUT}/rejected.manifest"
+    repaired = json.dumps(lines[0]).encode() + b"\n"
+    storage.objects[rejects] = repaired
+    with pytest.raises(UsageError, match=r"rejected.manifest lies where this run writes into"):
+        plan(storage, manifest=rejects)
+    before = dict(storage.objects)
+    with pytest.raises(UsageError, match=r"rejected.manifest is not as convert wrote it"):
+        run(storage, on_bad_line="skip", salt="c")
+    assert storage.objects == before
+    del storage.objects[rejects]
+    run(storage, on_bad_line="skip", salt="c")
+    assert storage.objects[rejects] == b"{broken\n"
+
+
+@pytest.mark.parametrize("name", ["report.json", "rejected.manifest"])
+def test_reports_of_somebody_else_are_not_replaced(name):
+    storage = simple()
+    storage.objects[f"{OUT}/{name}"] = b'{"manifest": "mine"}\n'
+    before = dict(storage.objects)
+    with pytest.raises(UsageError, match=f"{name} (was not written|is not as)"):
+        run(storage)
+    assert storage.objects == before
+
+
+class EndsAt(MemoryStorage):
+    """Ends a run when an object of this name is begun."""
+
+    name = ""
+
+    def create(self, uri):
+        if self.name and uri.endswith(self.name):
+            raise KeyboardInterrupt
+        return super().create(uri)
+
+
+@pytest.mark.parametrize("name", ["report.json", "rejected.manifest", "channel.json"])
+def test_a_run_that_was_killed_at_its_report_is_gone_on_with(name):
+    lines = [labelled(ref, [(0, 1, 1, 9, 9)]) for ref in refs(12)]
+    storage = EndsAt(world([*lines, "{broken"]).objects)
+    run(storage, on_bad_line="skip", salt="b")
+    storage.objects[MANIFEST] += b"{another\n"
+    storage.name = name
+    with pytest.raises(KeyboardInterrupt):
+        run(storage, on_bad_line="skip")
+    storage.name = ""
+    run(storage, on_bad_line="skip")
+    assert storage.objects[f"{OUT}/rejected.manifest"] == b"{broken\n{another\n"
+
+
+@pytest.mark.parametrize("form", ["recordio", "image", "manifest"])
+@pytest.mark.parametrize("spelling", ["{out}/{form}/mine", "{out}/./{form}//mine", "{link}/mine"])
+def test_a_source_that_the_run_would_clear_away_is_refused(tmp_path, form, spelling):
+    out, storage = tmp_path / "out", LocalFiles()
+    (out / form).mkdir(parents=True)
+    (tmp_path / "link").symlink_to(out / form)
+    (out / form / "mine").write_bytes(simple().objects[MANIFEST])
+    source = spelling.format(out=out, form=form, link=tmp_path / "link")
+    asked = ConvertSettings(manifest=source, out=f"{out}/", forms=(form,))
+    with pytest.raises(UsageError, match="name another --out, or move it"):
+        convert.plan(asked, storage=storage, progress=quiet)
+    assert [path.name for path in out.rglob("*") if path.is_file()] == ["mine"]
+
+
+def test_a_source_behind_a_link_that_is_written_through_is_refused(tmp_path):
+    source, out = tmp_path / "mine", tmp_path / "out"
+    source.write_bytes(simple().objects[MANIFEST])
+    (out / "manifest").mkdir(parents=True)
+    (out / "manifest/train.manifest").symlink_to(source)
+    asked = ConvertSettings(manifest=str(source), out=str(out), forms=("manifest",))
+    with pytest.raises(UsageError, match="lies where this run writes"):
+        convert.plan(asked, storage=LocalFiles(), progress=quiet)
+
+
+def test_a_form_can_be_made_from_another_form_of_the_same_folder():
+    storage = simple(40)
+    run(storage, forms=("manifest",))
+    receipt = run(storage, manifest=f"{OUT}/manifest/train.manifest", forms=("image",))
+    assert receipt.unchanged == ()
+
+
+def test_an_out_that_is_a_file_is_refused(tmp_path):
+    for name in ("manifest", "out"):
+        (tmp_path / name).write_bytes(simple().objects[MANIFEST])
+    for out in ("manifest", "out"):
+        asked = ConvertSettings(manifest=str(tmp_path / "manifest"), out=str(tmp_path / out))
+        with pytest.raises(UsageError, match="is a file; name a folder"):
+            convert.plan(asked, storage=LocalFiles(), progress=quiet)
+
+
+def test_one_run_at_a_time_converts_into_a_folder():
+    storage = simple()
+    planned, before = plan(storage), dict(storage.objects)
+    with storage.exclusive(OUT), pytest.raises(UsageError, match="another run is writing into"):
+        convert.run(planned, storage=storage, progress=quiet)
+    assert storage.objects == before
+    convert.run(planned, storage=storage, progress=quiet)
+
+
+@pytest.mark.parametrize("number", ["1e400", "7" * 5000])
+def test_numbers_beyond_any_float_are_passed_on_beside_the_boxes(number):
+    lines = [
+        json.dumps(labelled(ref, [(0, 1, 1, 9, 9), (1, 0, 0, 0.25, 9)]), separators=(",", ":"))
+        for ref in refs(12)
+    ]
+    strange = (
+        lines[0]
+        .replace('"confidence":0.0', f'"confidence":0.0,"z":{number},"n":null')
+        .replace('"type":', f'"z":[{number}],"type":')
+        .replace('"height":9}', f'"height":9,"z":{number}}}')
+    )
+    assert strange.count(number) == 4
+    storage = world([strange, *lines[1:]], {ref: picture() for ref in refs(12)})
+    run(storage)
+    made = [
+        line
+        for side in SIDES
+        for line in storage.objects[f"{OUT}/manifest/{side}.manifest"].splitlines()
+    ]
+    assert len(made) == 12
+    (found,) = [line.decode() for line in made if number.encode() in line]
+    assert f'"objects":[{{"confidence":0.0,"z":{number},"n":null}}]' in found
+    assert f'"z":[{number}],"type":' in found

@@ -9,6 +9,7 @@ from collections import Counter
 import pytest
 
 from gt_workflow.adapters.memory import MemoryStorage
+from gt_workflow.adapters.plain_files import LocalFiles
 from gt_workflow.errors import DataError, UsageError
 from gt_workflow.workflow import split
 from gt_workflow.workflow.split import SplitSettings
@@ -286,3 +287,59 @@ def test_an_earlier_split_must_be_one():
     run(storage)
     with pytest.raises(UsageError, match="has a test part"):
         plan(storage, out="s3://lab/new", earlier=OUT, test=0)
+
+
+@pytest.mark.parametrize(
+    "told", [{"digest": "abc"}, {"digest": "0" * 64}, {"digest": "abc", "finished": False}, []]
+)
+def test_a_receipt_of_somebody_else_is_not_trusted(told):
+    storage = world(collection(80))
+    storage.objects[f"{OUT}/split.json"] = json.dumps(told).encode()
+    storage.objects[f"{OUT}/train.manifest"] = b"mine\n"
+    before = dict(storage.objects)
+    with pytest.raises(UsageError, match="not written by split"):
+        run(storage)
+    assert storage.objects == before
+    with pytest.raises(UsageError, match="no finished split"):
+        plan(storage, out="s3://lab/other", earlier=OUT)
+
+
+@pytest.mark.parametrize("name", ["train.manifest", "test.manifest", "split.json"])
+def test_a_source_among_the_outputs_is_refused(tmp_path, name):
+    (tmp_path / "out").mkdir()
+    (tmp_path / "link").symlink_to("out")
+    (tmp_path / "out" / name).write_text("\n".join(collection(80)))
+    asked = settings(manifest=f"{tmp_path}/link/{name}", out=f"{tmp_path}/out")
+    with pytest.raises(UsageError, match="lies where this run writes"):
+        split.plan(asked, storage=LocalFiles(), progress=quiet)
+    asked = settings(manifest=f"{tmp_path}/out/{name}", out=f"{tmp_path}/out/{name}")
+    with pytest.raises(UsageError, match="is a file; name a folder"):
+        split.plan(asked, storage=LocalFiles(), progress=quiet)
+
+
+def test_one_run_at_a_time_splits_into_a_folder():
+    storage = world(collection(80))
+    planned = plan(storage)
+    with storage.exclusive(OUT), pytest.raises(UsageError, match="another run is writing into"):
+        split.run(planned, storage=storage)
+    assert set(storage.objects) == {MANIFEST}
+
+
+def test_several_byte_order_marks_are_left_out():
+    marks = b"\xef\xbb\xbf" * 2
+    storage = world(collection(80))
+    whole = storage.objects[MANIFEST]
+    storage.objects[MANIFEST] = marks + b"\n" + whole
+    run(storage)
+    written = [line for lines in parts(storage).values() for line in lines]
+    assert sorted(written) == sorted(whole.decode().splitlines())
+
+
+def test_an_attribute_that_no_line_has_is_refused():
+    storage = world(collection(80))
+    with pytest.raises(DataError, match="no line has boxes under 'nope'; they are under boxes"):
+        plan(storage, attribute="nope")
+    unlabelled = world([entry(f"{number}") for number in range(80)])
+    with pytest.raises(DataError, match="no line has boxes under 'boxes'; no key holds any"):
+        plan(unlabelled, attribute="boxes")
+    assert not run(storage, attribute="boxes").unchanged

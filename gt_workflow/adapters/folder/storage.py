@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import hashlib
+import os
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import BinaryIO
 
 from gt_workflow.adapters.bulk import GrowingFile, read_each
-from gt_workflow.adapters.files import buffered, translated
+from gt_workflow.adapters.files import buffered, held, translated
 from gt_workflow.adapters.folder.keys import split_uri, uri_of
 from gt_workflow.adapters.folder.objects import FolderObjects
 from gt_workflow.errors import ObjectNotFoundError
@@ -88,6 +90,17 @@ class FolderStorage:
 
         return read_each(uris, limit=limit, path_of=path_of, open_=self.open)
 
+    @contextmanager
+    def exclusive(self, folder: str) -> Iterator[None]:
+        """Hold a file of the prefix's own below `.gt/locks`."""
+        name = "run-" + hashlib.sha256(folder.rstrip("/").encode()).hexdigest()[:24]
+        with held(self.objects.own / "locks" / name, os.O_RDWR | os.O_CREAT, uri=folder):
+            yield
+
+    def place(self, uri: str) -> str:
+        """Name the file; no link below ROOT is followed."""
+        return str(self.objects.root / uri.removeprefix("s3://"))
+
     def grow(self, uri: str, *, token: str = "", size: int = 0) -> GrowingFile:
         """Grow a file below `.gt/tmp`; its ETag is computed when somebody asks for it."""
         bucket, key = split_uri(uri)
@@ -99,4 +112,4 @@ class FolderStorage:
                 self.objects.index.forget(bucket, key)
                 self.objects.publish(file.path, bucket, key)
 
-        return GrowingFile(self.objects.own / "tmp", uri, publish, token, size)
+        return GrowingFile(self.objects.own / "tmp", uri, publish, token, size, name=uri)

@@ -10,6 +10,7 @@ form is written again.
 from __future__ import annotations
 
 import hashlib
+import re
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
@@ -21,12 +22,15 @@ from gt_workflow.core.split import SIDES, Side
 from gt_workflow.core.training.requests import hyperparameters, input_data_config
 from gt_workflow.errors import ObjectNotFoundError, StorageError, UsageError
 from gt_workflow.ports import Storage
+from gt_workflow.workflow.channels import report
 from gt_workflow.workflow.channels.labels import ChannelClass
 from gt_workflow.workflow.channels.survey import SideCounts
+from gt_workflow.workflow.channels.writers import Forms
 
 VERSION = 3
 """Counts up when the same manifest and settings would give other bytes."""
 
+_DIGEST = re.compile("[0-9a-f]{64}")
 _CHECKED = 64  # records whose places are looked at; in S3 each is a request
 
 PLACEHOLDER = "s3://BUCKET/PREFIX"
@@ -40,6 +44,14 @@ def receipt_uri(out: str, form: Form) -> str:
 
 def _marker_uri(out: str, form: Form) -> str:
     return f"{out}/{form}/unfinished.json"
+
+
+def written(out: str, forms: Iterable[Form]) -> Iterator[str]:
+    """Name the files that a run writes whatever the images are called."""
+    yield from report.uris(out)
+    for form in forms:
+        yield from (receipt_uri(out, form), _marker_uri(out, form))
+        yield from (f"{out}/{path}" for path in Forms(out, (form,), "", ()).shared(form))
 
 
 def digest_of(members: Mapping[str, Any]) -> str:
@@ -116,7 +128,10 @@ def _read(storage: Storage, uri: str) -> dict[str, Any] | None:
             found = msgspec.json.decode(file.read())
     except (ObjectNotFoundError, msgspec.DecodeError):
         return None
-    return found if isinstance(found, dict) and isinstance(found.get("files"), dict) else None
+    if not isinstance(found, dict) or not isinstance(found.get("files"), dict):
+        return None
+    digest = found.get("digest")
+    return found if isinstance(digest, str) and _DIGEST.fullmatch(digest) else None
 
 
 def refuse_strangers(storage: Storage, out: str, form: Form) -> None:

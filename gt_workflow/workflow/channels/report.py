@@ -2,17 +2,26 @@
 
 from __future__ import annotations
 
+import hashlib
+import re
 from array import array
 from collections.abc import Iterator, Mapping
-from contextlib import ExitStack
+from contextlib import ExitStack, suppress
 from typing import Any, BinaryIO, Final
 
 import msgspec
 
+from gt_workflow.errors import ObjectNotFoundError, UsageError
 from gt_workflow.ports import Storage
 
 HELD: Final = 4 << 20
 """Bytes that are kept in memory before there is a file for them."""
+
+_HEAD = re.compile(
+    rb'\{\n  "manifest": ".*",\n  "manifest_sha256": "[0-9a-f]{64}",\n'
+    rb'(?:  "rejected_sha256": "(?P<rejects>[0-9a-f]{64})",\n)?'
+)
+_HEAD_BYTES = 1 << 16
 
 
 class Event(msgspec.Struct, frozen=True, omit_defaults=True, rename="kebab"):
@@ -73,16 +82,59 @@ class Spool:
         return (self[index] for index in range(len(self)))
 
 
-def write_report(
+def uris(out: str) -> tuple[str, str]:
+    """Name the report, and the lines that could not be read."""
+    return f"{out}/report.json", f"{out}/rejected.manifest"
+
+
+def refuse_strangers(storage: Storage, out: str) -> None:
+    """Raise UsageError for a report that is none of ours, or rejected lines that are none any more.
+
+    Whoever repairs these where they lie must not lose that to the next run.
+    """
+    report, rejects = uris(out)
+    found = None
+    with suppress(ObjectNotFoundError), storage.open(report) as file:
+        if (found := _HEAD.match(file.read(_HEAD_BYTES))) is None:
+            raise UsageError(
+                f"{report} was not written by convert; move it, or choose another --out"
+            )
+    with suppress(ObjectNotFoundError), storage.open(rejects) as file:
+        digest = hashlib.sha256()
+        while chunk := file.read(_HEAD_BYTES):
+            digest.update(chunk)
+        if found is None or found["rejects"] != digest.hexdigest().encode():
+            raise UsageError(
+                f"{rejects} is not as convert wrote it, and would be replaced; move it, or choose "
+                "another --out"
+            )
+
+
+def write(
     storage: Storage,
-    uri: str,
-    summary: Mapping[str, Any],
+    out: str,
     *,
+    manifest: tuple[str, str],
+    summary: Mapping[str, Any],
+    rejects: Spool,
     lines: Spool,
     images: list[Event],
-) -> None:
-    """Write a JSON object: the summary's members, then `lines` and `images`, an event a row."""
-    head = msgspec.json.format(msgspec.json.encode(summary), indent=2)
+) -> str:
+    """Write the rejected lines, and the report; return where that is.
+
+    It is a JSON object: the manifest's address and SHA-256, the summary's members, then `lines` and
+    `images`, an event a row. It tells the digest of the rejected lines and is written before them,
+    so that a run that is killed leaves none that `refuse_strangers` does not know.
+    """
+    uri, place = uris(out)
+    storage.delete(place)
+    told = {"manifest": manifest[0], "manifest_sha256": manifest[1]}
+    if len(rejects):
+        digest = hashlib.sha256()
+        for line in rejects:
+            digest.update(line)
+        told["rejected_sha256"] = digest.hexdigest()
+    head = msgspec.json.format(msgspec.json.encode({**told, **summary}), indent=2)
     with storage.create(uri) as file:
         file.write(head.rstrip().removesuffix(b"}").rstrip())
         for name, events in (("lines", iter(lines)), ("images", map(msgspec.json.encode, images))):
@@ -93,3 +145,7 @@ def write_report(
                 separator = b",\n    "
             file.write(b"\n  ]")
         file.write(b"\n}\n")
+    if len(rejects):
+        with storage.create(place) as file:
+            file.writelines(rejects)
+    return uri

@@ -70,6 +70,11 @@ class Forms(msgspec.Struct, frozen=True):
             return tuple(index(side, kind) for side in SIDES for kind in ("idx", "lst"))
         return ("image/files.jsonl",) if form == "image" else ()
 
+    def shared(self, form: Form) -> tuple[str, ...]:
+        """Name all files of the form that are not one image's own, as paths under OUT."""
+        made = {"recordio": rec, "manifest": lines_path}.get(form)
+        return self.texts(form) if made is None else (*self.texts(form), *map(made, SIDES))
+
     def label(self, sample: Sample) -> tuple[float, ...] | None:
         """Build the label of the sample's record, if records are written."""
         if "recordio" not in self.forms:
@@ -136,6 +141,8 @@ def _annotations(sample: Sample) -> list[dict[str, int]]:
     ]
 
 
+_members_of = msgspec.json.Decoder(dict[str, msgspec.Raw]).decode
+_items_of = msgspec.json.Decoder(list[msgspec.Raw]).decode
 _metadata_of = msgspec.json.Decoder(dict[str, Any]).decode
 
 
@@ -144,10 +151,11 @@ def channel_line(sample: Sample, *, attribute: str, names: Mapping[int, str]) ->
 
     Members of the line that are not the label's own keep their bytes.
     """
-    metadata: dict[str, Any] = msgspec.json.decode(
-        msgspec.json.decode(sample.raw, type=dict[str, msgspec.Raw])[f"{attribute}-metadata"],
-        type=dict[str, Any],
-    )
+    raw = _members_of(sample.raw)[f"{attribute}-metadata"]
+    try:
+        metadata = _metadata_of(raw)
+    except msgspec.ValidationError:  # a number somewhere that no double holds
+        metadata = {key: _respelt(value) for key, value in _members_of(raw).items()}
     if metadata.get("objects"):
         metadata["objects"] = [metadata["objects"][index] for index in sample.kept]
     present = sorted({class_id for class_id, *_ in sample.objects})
@@ -157,3 +165,11 @@ def channel_line(sample: Sample, *, attribute: str, names: Mapping[int, str]) ->
         "annotations": _annotations(sample),
     }
     return with_members(sample.raw, {attribute: value, f"{attribute}-metadata": metadata})
+
+
+def _respelt(value: msgspec.Raw) -> Any:
+    """Return a value, or its bytes where a number in it cannot be had; of an array item by item."""
+    try:
+        return msgspec.json.decode(value)
+    except msgspec.ValidationError:
+        return [*map(_respelt, _items_of(value))] if bytes(value).startswith(b"[") else value

@@ -26,11 +26,11 @@ class Earlier:
             return
         folder = settings.earlier.rstrip("/")
         told = read_receipt(storage, f"{folder}/split.json")
-        if told is None or not told.get("finished"):
+        if told is None or not told.finished:
             raise UsageError(f"--earlier: {settings.earlier} holds no finished split")
         for part, name in enumerate(PARTS):
             uri = f"{folder}/{name}.manifest"
-            if name not in told["parts"]:
+            if name not in told.parts:
                 continue
             if part not in settings.shares.parts():
                 raise UsageError(f"--earlier: {settings.earlier} has a {name} part, --test is 0")

@@ -12,10 +12,11 @@ from typing import BinaryIO, Final
 from gt_workflow.core.balance import PARTS, PHOTOGRAPHS, Shares, Totals, Unit, correct
 from gt_workflow.core.json_lines import split_lines
 from gt_workflow.core.looks import alike_in
-from gt_workflow.core.manifest import Record, is_variant, read
+from gt_workflow.core.manifest import Record, attributes, is_variant, read
 from gt_workflow.core.split import digest
 from gt_workflow.errors import DataError
 from gt_workflow.ports import Progress, Storage
+from gt_workflow.workflow import own_source
 from gt_workflow.workflow.channels.receipts import digest_of
 from gt_workflow.workflow.channels.samples import snapshot
 from gt_workflow.workflow.split.earlier import Earlier
@@ -30,8 +31,10 @@ _MANY: Final = 50_000
 def plan(settings: SplitSettings, *, storage: Storage, progress: Progress) -> SplitPlan:
     """Read the manifest and decide about every line.
 
-    Raises `DataError` for a line that cannot be read, and if a part would be empty.
+    Raises `DataError` for a line that cannot be read, if no line has the attribute that was named,
+    and if a part would be empty; `UsageError` for a manifest that the run would replace.
     """
+    own_source.refuse(storage, settings.manifest, out=settings.folder, files=settings.written)
     shares = settings.shares
     earlier = Earlier(settings, storage)
     with snapshot(storage, settings.manifest) as (file, content):
@@ -39,15 +42,18 @@ def plan(settings: SplitSettings, *, storage: Storage, progress: Progress) -> Sp
         lines = split_lines(file, uri=settings.manifest)
         alike = alike_in(lines, salt=settings.salt, distance=settings.distance)
         pinned = earlier.pinned(alike)
-        units, totals = array("Q"), Totals(shares)
+        units, totals, known = array("Q"), Totals(shares), settings.attribute is None
         for record in _records(file, settings, progress):
             own = digest(record.origin, salt=settings.salt)
             unit = alike.unit(own) if alike else None
             units.append(own if unit is None else unit)
+            known = known or record.state != "untouched"
             if is_variant(record.raw):
                 continue
             part = pinned.get(units[-1])
             totals.add(shares.part(units[-1]) if part is None else part, record.class_names)
+        if not known:
+            raise _no_boxes(file, settings)
         moved: dict[int, int] = {}
         if uneven := totals.uneven():
             wanted = {name for name, _ in uneven}
@@ -82,6 +88,15 @@ def plan(settings: SplitSettings, *, storage: Storage, progress: Progress) -> Sp
         moved=earlier.moved,
         manifest_sha256=content,
     )
+
+
+def _no_boxes(file: BinaryIO, settings: SplitSettings) -> DataError:
+    """Say that no line has the attribute that was named, and which there are."""
+    file.seek(0)
+    uri = settings.manifest
+    names = attributes(split_lines(file, uri=uri), uri=uri)
+    there = f"they are under {', '.join(names)}" if names else "no key holds any"
+    return DataError(f"no line has boxes under {settings.attribute!r}; {there}", uri=uri)
 
 
 def _free(

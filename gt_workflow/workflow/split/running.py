@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from contextlib import ExitStack
 from dataclasses import asdict
-from typing import Any
+from typing import Annotated, Any
 
 import msgspec
 
@@ -20,17 +20,23 @@ from gt_workflow.workflow.split.settings import SplitPlan, SplitReceipt
 def run(plan: SplitPlan, *, storage: Storage) -> SplitReceipt:
     """Write the parts and the receipt, or nothing if they stand.
 
-    Raises `UsageError` if other files are where they go, `DataError` if the manifest has changed.
+    Raises `UsageError` if other files are where they go or another run is writing there,
+    `DataError` if the manifest has changed.
     """
+    with storage.exclusive(plan.settings.folder):
+        return _run(plan, storage)
+
+
+def _run(plan: SplitPlan, storage: Storage) -> SplitReceipt:
     settings = plan.settings
     standing = read_receipt(storage, settings.receipt)
     if standing is None:
-        for uri in (*map(settings.uri, range(len(PARTS))), settings.receipt):
+        for uri in settings.written:
             if storage.exists(uri):
                 raise UsageError(f"{uri} was not written by split; name another --out")
-    elif standing.get("digest") == plan.digest and _stands(storage, plan, standing):
+    elif standing.digest == plan.digest and _stands(storage, plan, standing):
         return SplitReceipt(plan, unchanged=True)
-    elif standing.get("finished"):
+    elif standing.finished:
         raise UsageError(
             f"{settings.folder} holds another split, or one that was changed since; name another "
             "--out, and --earlier for this one to be kept"
@@ -52,14 +58,22 @@ def run(plan: SplitPlan, *, storage: Storage) -> SplitReceipt:
     return SplitReceipt(plan, unchanged=False)
 
 
-def read_receipt(storage: Storage, uri: str) -> dict[str, Any] | None:
+class Told(msgspec.Struct, frozen=True):
+    """What is read of a receipt; an unfinished split's has no more than the first two."""
+
+    digest: Annotated[str, msgspec.Meta(pattern="^[0-9a-f]{64}$")]
+    finished: bool
+    parts: dict[str, Any] = {}
+    bytes: dict[str, int] = {}
+
+
+def read_receipt(storage: Storage, uri: str) -> Told | None:
     """Read a receipt; None if there is none, or something that is none of ours."""
     try:
         with storage.open(uri) as file:
-            found = msgspec.json.decode(file.read())
+            return msgspec.json.decode(file.read(), type=Told)
     except (ObjectNotFoundError, msgspec.DecodeError):
         return None
-    return found if isinstance(found, dict) and isinstance(found.get("digest"), str) else None
 
 
 def _write_receipt(storage: Storage, uri: str, told: dict[str, Any]) -> None:
@@ -67,13 +81,13 @@ def _write_receipt(storage: Storage, uri: str, told: dict[str, Any]) -> None:
         file.write(json.dumps(told, ensure_ascii=False, indent=2).encode() + b"\n")
 
 
-def _stands(storage: Storage, plan: SplitPlan, told: dict[str, Any]) -> bool:
+def _stands(storage: Storage, plan: SplitPlan, told: Told) -> bool:
     """Tell whether a finished split's files are as they were written."""
-    if not told.get("finished"):
+    if not told.finished:
         return False
     try:
         return all(
-            storage.stat(plan.settings.uri(part)).size == told["bytes"][PARTS[part]]
+            storage.stat(plan.settings.uri(part)).size == told.bytes.get(PARTS[part])
             for part in plan.settings.shares.parts()
         )
     except ObjectNotFoundError:

@@ -67,6 +67,11 @@ class SplitSettings:
         """Name the receipt, which is written last."""
         return f"{self.folder}/split.json"
 
+    @property
+    def written(self) -> tuple[str, ...]:
+        """Name every file that a split may write or delete."""
+        return (*map(self.uri, range(len(PARTS))), self.receipt)
+
 
 @dataclass(frozen=True, slots=True)
 class SplitPlan:
