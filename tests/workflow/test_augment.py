@@ -364,6 +364,14 @@ def test_a_missing_image_names_its_line():
     assert f"{OUT}/augmented.manifest" not in bench.storage.objects
 
 
+def test_an_image_beyond_the_limit_is_an_error_before_it_is_decoded():
+    buffer = io.BytesIO()
+    Image.new("1", (10_001, 10_000)).save(buffer, "PNG")
+    bench = Bench([labelled(0)], {"s3://bucket/images/0.jpg": buffer.getvalue()})
+    with pytest.raises(DataError, match=r":1: source-ref: .*0\.jpg has more than 100 million pix"):
+        bench.run()
+
+
 def test_a_label_of_another_size_is_an_error():
     bench = Bench([labelled(0)], {"s3://bucket/images/0.jpg": jpeg((65, 48))})
     with pytest.raises(DataError, match=r"64x48 pixels, but .* has 65x48"):

@@ -16,7 +16,7 @@ from typing import Final
 
 from gt_workflow.core.boxes import Box
 from gt_workflow.core.manifest import Record, input_line, read
-from gt_workflow.core.objects import MAX_IMAGE_BYTES
+from gt_workflow.core.objects import MAX_IMAGE_BYTES, MAX_IMAGE_PIXELS
 from gt_workflow.core.variants import Recipe, choose, draw, recipe
 from gt_workflow.errors import DataError, StorageError
 from gt_workflow.ports import Folders, Images, Storage, Warper
@@ -109,6 +109,9 @@ class Vary:
             size = self.images.read_size(io.BytesIO(data))
         except DataError as error:
             raise refuse(f"{record.source_ref}: {error.reason}", "source-ref") from error
+        if size[0] * size[1] > MAX_IMAGE_PIXELS:
+            reason = f"has more than {MAX_IMAGE_PIXELS / 1e6:g} million pixels; scale it down"
+            raise refuse(f"{record.source_ref} {reason}", "source-ref")
         label = record.label
         if label is not None and (label.width, label.height) != size:
             raise refuse(
