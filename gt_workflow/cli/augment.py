@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import os
 import re
 import time
@@ -15,13 +14,14 @@ from gt_workflow.cli import show
 from gt_workflow.config import Settings
 from gt_workflow.core.boxes import Box
 from gt_workflow.core.variant_boxes import Keeping
-from gt_workflow.errors import UsageError
+from gt_workflow.errors import DataError, StorageError, UsageError
 from gt_workflow.ports import Look, Storage
 from gt_workflow.workflow import augment as stage
 from gt_workflow.workflow.augment import VARIANT
 from gt_workflow.workflow.sources import is_manifest
 
 _MOST_TOLD: Final = 20
+_FORMS: Final = {".jpg": "JPEG", ".jpeg": "JPEG", ".png": "PNG"}  # of a contact sheet
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,8 +84,8 @@ def augment(
     as_json: bool,
 ) -> None:
     """Make variants, or print what would be made."""
-    if sheet is not None and not sheet.parent.is_dir():
-        raise UsageError(f"--sheet: there is no folder {sheet.parent}")
+    if sheet is not None:
+        _check_sheet(sheet, chosen)
     writes = chosen.out.startswith("s3://") and not dry_run
     with show.Narrator() as narrator, wiring.local(settings, writes=writes) as wired:
         planned = _plan(chosen, wired, narrator)
@@ -103,6 +103,26 @@ def augment(
         show.line(f"manifest: {min(manifest, os.path.relpath(manifest), key=len)}")
     if sheet is not None:
         show.note(f"contact sheet: {sheet}")
+
+
+def _check_sheet(sheet: Path, chosen: stage.AugmentSettings) -> None:
+    """Raise `UsageError` for a sheet that cannot be written, or would take something's place."""
+    if sheet.is_dir():
+        raise UsageError(f"--sheet: {sheet} is a folder; name a file in it")
+    if sheet.suffix.lower() not in _FORMS:
+        raise UsageError(f"--sheet: a name that ends in {', '.join(_FORMS)}, not {sheet.name!r}")
+    if not sheet.parent.is_dir():
+        raise UsageError(f"--sheet: there is no folder {sheet.parent}")
+    if not os.access(sheet.parent, os.W_OK):
+        raise UsageError(f"--sheet: the folder {sheet.parent} is not writable")
+    for taken in (chosen.source, f"{chosen.folder}/images"):
+        if not is_manifest(taken) and sheet.resolve().is_relative_to(Path(taken).resolve()):
+            raise UsageError(f"--sheet: in {taken} it would be taken for a photograph")
+    if os.path.lexists(sheet):
+        from gt_workflow.adapters.warp_sheet import is_sheet
+
+        if not is_sheet(sheet):
+            raise UsageError(f"--sheet: {sheet} is there already, and no contact sheet; name another")
 
 
 def check(settings: Settings) -> None:
@@ -216,26 +236,24 @@ def tell(done: Done) -> None:
 
 
 def _draw(receipt: stage.AugmentReceipt, to: Path, storage: Storage) -> None:
-    """Draw the first photograph that has boxes, or the first there is, and its variants."""
+    """Draw the first photograph that can be drawn, and its variants."""
     from gt_workflow.adapters.warp_sheet import Cell, contact_sheet
 
-    families: dict[str, list[dict[str, Any]]] = {}
     with storage.open(receipt.manifest) as file:
-        for raw in file:
-            line = json.loads(raw)
-            of = line[VARIANT]["of"] if VARIANT in line else line["source-ref"]
-            if VARIANT in line or not families:
-                families.setdefault(of, []).append(line)
-            if len(families) > 1 and VARIANT in line:
-                break
-    family = next(iter(families.values()))
-    cells = []
-    for line in family:
-        with storage.open(line["source-ref"]) as image:
-            title = line[VARIANT]["name"] if VARIANT in line else "original"
-            cells.append(Cell(title, image.read(), _boxes(line, receipt.attribute)))
-    form = "PNG" if to.suffix.lower() == ".png" else "JPEG"
-    to.write_bytes(contact_sheet(cells, form=form))
+        for family in stage.families(file, receipt):
+            cells = []
+            try:
+                for line in family:
+                    with storage.open(line["source-ref"]) as image:
+                        title = line[VARIANT]["name"] if VARIANT in line else "original"
+                        cells.append(Cell(title, image.read(), _boxes(line, receipt.attribute)))
+                drawn = contact_sheet(cells, form=_FORMS[to.suffix.lower()])
+            except (StorageError, DataError):
+                continue  # cleared away, or changed since it was varied
+            with storage.create(str(to)) as sheet:
+                sheet.write(drawn)
+            return
+    raise StorageError("no photograph of the manifest can be drawn", uri=str(to))
 
 
 def _boxes(line: dict[str, Any], attribute: str | None) -> list[Box]:

@@ -19,6 +19,7 @@ from gt_workflow import config, wiring
 from gt_workflow.adapters.scenes.draw import write_demo
 from gt_workflow.core.split import side
 from gt_workflow.core.variants import SEED_TEN
+from gt_workflow.workflow.augment import AugmentReceipt, families
 
 SIMULATED = ("--workers", "simulated", "--truth", "demo/truth.manifest", "--labels", "degu,wheel")
 TEN = "flip-lr,flip-tb,rotate-90,rotate-15,rotate-135"
@@ -207,6 +208,53 @@ def test_what_cannot_be_done_is_one_sentence_and_its_status(demo, arguments, sta
     assert "Traceback" not in err
     assert not Path("varied").exists()
     assert Path("taken/augmented.manifest").read_text() == "{}"
+
+
+def test_a_contact_sheet_takes_the_place_of_nothing_but_a_contact_sheet(demo):
+    Path("mine.png").write_bytes(next(Path("demo/photographs").iterdir()).read_bytes())
+    Path("folder.png").mkdir()
+    Path("varied/images").mkdir(parents=True)
+    before = files(".")
+    run = ("augment", "labelled.manifest", "--out", "varied", "--variants", "flip-lr", "--sheet")
+    for sheet, said in (
+        ("labelled.manifest", "a name that ends in .jpg, .jpeg, .png, not 'labelled.manifest'"),
+        ("mine.png", "mine.png is there already, and no contact sheet"),
+        ("folder.png", "folder.png is a folder"),
+        ("", ". is a folder"),
+        ("varied/images/sheet.png", "it would be taken for a photograph"),
+    ):
+        status, out, err = demo(*run, sheet)
+        assert (status, out) == (2, ""), err
+        assert said in err
+        assert files(".") == before
+    status, _, err = demo("augment", "demo/photographs", *run[2:], "demo/photographs/s.jpg")
+    assert status == 2
+    assert "it would be taken for a photograph" in err
+    for sheet in ("sheet.png", "sheet.jpg", "sheet.jpg"):
+        assert demo(*run, sheet)[0] == 0
+
+
+def test_a_contact_sheet_shows_the_first_photograph_that_can_be_drawn(demo):
+    first, *others = lines("labelled.manifest")
+    lost = first | {"source-ref": "/nowhere/lost.jpg"}
+    Path("note.jpg").write_text("no image")
+    none = first | {"source-ref": str(Path("note.jpg").absolute())}
+    whole = [json.dumps(line) for line in (lost, none, *others)]
+    Path("some.manifest").write_text("\n".join(["{broken", *whole]) + "\n")
+    run = ("augment", "some.manifest", "--out", "varied", "--variants", "flip-lr")
+    status, _, err = demo(*run, "--on-bad-line", "skip", "--sheet", "sheet.png")
+    assert status == 0, err
+    with Image.open("sheet.png") as sheet, Image.open(others[0]["source-ref"]) as photograph:
+        assert sheet.height < 300 < sheet.width  # a row is as high as what is in it
+        assert photograph.height < photograph.width
+    shutil.rmtree("varied/images")
+    for line in others:
+        Path(line["source-ref"]).unlink()
+    Path("sheet.png").unlink()
+    told = json.loads(Path("varied/augment.json").read_bytes())
+    with Path("varied/augmented.manifest").open("rb") as file:
+        found = list(families(file, AugmentReceipt.of(told)))
+    assert [[("variant" in line) for line in family] for family in found] == [[False, True]] * 5
 
 
 @pytest.mark.parametrize("command", ["launch", "convert"])

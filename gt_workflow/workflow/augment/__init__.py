@@ -12,6 +12,7 @@ run goes on at the shard. At the end the shards' lines are joined to `OUT/augmen
 """
 
 from gt_workflow.core.label_schema import VARIANT
+from gt_workflow.workflow.augment.families import families
 from gt_workflow.workflow.augment.planning import plan
 from gt_workflow.workflow.augment.running import VARYING, run
 from gt_workflow.workflow.augment.settings import AugmentPlan, AugmentReceipt, AugmentSettings
@@ -22,6 +23,7 @@ __all__ = [
     "AugmentPlan",
     "AugmentReceipt",
     "AugmentSettings",
+    "families",
     "plan",
     "run",
 ]
