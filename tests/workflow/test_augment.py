@@ -14,8 +14,10 @@ from gt_workflow.adapters.memory import MemoryStorage, SerialEngine
 from gt_workflow.adapters.storage import FolderStorage
 from gt_workflow.adapters.walk import LocalFolders
 from gt_workflow.adapters.warp import Warp
+from gt_workflow.core.looks import alike_in
 from gt_workflow.core.manifest import read
-from gt_workflow.core.split import side
+from gt_workflow.core.near_duplicates import NEAR
+from gt_workflow.core.split import digest, side
 from gt_workflow.core.variant_boxes import Keeping
 from gt_workflow.core.variants import SEED_TEN
 from gt_workflow.errors import DataError, StorageError, UsageError
@@ -148,6 +150,45 @@ def test_labels_that_were_not_moved_are_not_passed_on():
     original, varied = bench.lines()
     assert "old" in original
     assert {"old", "old-metadata"}.isdisjoint(varied)
+
+
+def test_a_variant_tells_what_its_photograph_looks_like():
+    bench = Bench([labelled(0, **{"perceptual-hash": "00000000000000ff"})])
+    bench.run(variants=("flip-lr",), originals=False)
+    assert [line["perceptual-hash"] for line in bench.lines()] == ["00000000000000ff"]
+    bench = Bench([{"source-ref": "s3://bucket/images/0.jpg", "perceptual-hash": "f" * 16}])
+    bench.run(variants=("flip-lr",), originals=False)
+    assert [line["perceptual-hash"] for line in bench.lines()] == ["f" * 16]
+
+
+def test_near_duplicates_stay_together_when_their_variants_alone_are_listed(tmp_path):
+    for number in range(24):
+        noise = Image.effect_noise((6, 6), 90).resize((64, 64))
+        noise.save(tmp_path / f"a{number:02}.png")
+        noise.point(lambda value: int(value * 0.97)).save(tmp_path / f"b{number:02}.jpg")
+    for originals in (True, False):
+        bench = Bench()
+        bench.run(tmp_path, variants=("flip-lr",), originals=originals)
+        assert all(len(line["perceptual-hash"]) == 16 for line in bench.lines())
+        alike = alike_in(bench.raw().splitlines(), salt="", distance=NEAR)
+        units = {}
+        for line in bench.lines():
+            unit = alike.unit(digest(line["origin"]))
+            units.setdefault(line["photograph"][1:3], set()).add(unit)
+        assert None not in set.union(*units.values())
+        assert all(len(found) == 1 for found in units.values())
+
+
+def test_two_lines_of_one_photograph_are_cut_by_their_own_boxes():
+    first, second = labelled(0, [(2, 2, 6, 6)]), labelled(0, [(52, 38, 8, 6)])
+    bench = Bench([first, second])
+    bench.run(variants=("crop",), originals=False)
+    lines = bench.lines()
+    assert len({line["source-ref"] for line in lines}) == 2
+    for line in lines:
+        image = Image.open(io.BytesIO(bench.storage.objects[line["source-ref"]]))
+        size = line["boxes"]["image_size"][0]
+        assert image.size == (size["width"], size["height"])
 
 
 def test_failed_and_untouched_lines_are_passed_on():

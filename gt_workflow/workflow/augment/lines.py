@@ -1,8 +1,7 @@
 """A variant's manifest line: its photograph's, with the boxes where the variant has them.
 
-The line keeps every member of its photograph's (origin, name, metadata of jobs) but what it would
-be wrong to keep: labels of other jobs' boxes, which nobody moved, and what the photograph looks
-like. `variant` names what it was made from, how, and with which parameters. Numbers are rounded
+The line keeps every member of its photograph's (origin, name, what the photograph looks like,
+metadata of jobs) but labels of other jobs' boxes, which nobody moved. `variant` names what it was made from, how, and with which parameters. Numbers are rounded
 here, to a millionth of a pixel.
 """
 
@@ -15,7 +14,7 @@ from typing import Any
 import msgspec
 
 from gt_workflow.core.json_lines import members, spans_of, with_members, with_spans
-from gt_workflow.core.label_schema import LOOK, SUFFIX, VARIANT, box_attributes
+from gt_workflow.core.label_schema import SUFFIX, VARIANT, box_attributes
 from gt_workflow.core.manifest import Record
 from gt_workflow.core.records import Label
 from gt_workflow.core.variant_boxes import Keeping, follow
@@ -35,7 +34,7 @@ def unlabelled(record: Record, variant: Variant, *, uri: str) -> bytes:
         "origin": record.origin,
         VARIANT: provenance(variant, source_ref=record.source_ref),
     }
-    return with_members(record.raw, changes, drop=[LOOK])
+    return with_members(record.raw, changes)
 
 
 class Labelled:
@@ -50,7 +49,7 @@ class Labelled:
         self._metadata: dict[str, Any] = msgspec.json.decode(table[metadata_key])
         others = {name for names in box_attributes(table) for name in names} - {attribute}
         stale = [member for name in sorted(others) for member in (name, name + SUFFIX)]
-        bare = with_members(record.raw, {attribute: 0, metadata_key: 0}, drop=[*stale, LOOK])
+        bare = with_members(record.raw, {attribute: 0, metadata_key: 0}, drop=stale)
         self._spans = spans_of(bare)
 
     def line(

@@ -1,7 +1,7 @@
 """One photograph, in a worker process: its variants are made and stored, its lines given back.
 
-Names follow from the photograph's own (its path in the folder, its `source-ref` in a manifest), so
-that a photograph's variants are the same files whenever, wherever and in which order it is done.
+Names follow from the photograph's own (its path in the folder, its line in a manifest), so that a
+photograph's variants are the same files whenever, wherever and in which order it is done.
 """
 
 from __future__ import annotations
@@ -15,6 +15,7 @@ from pathlib import PurePosixPath
 from typing import Final
 
 from gt_workflow.core.boxes import Box
+from gt_workflow.core.label_schema import LOOK
 from gt_workflow.core.manifest import Record, input_line, read
 from gt_workflow.core.objects import MAX_IMAGE_BYTES, MAX_IMAGE_PIXELS
 from gt_workflow.core.variants import Recipe, choose, draw, recipe
@@ -66,10 +67,13 @@ class Vary:
         stem = _stem(item.name)
         first = f"{self.out}/{stem}.{_SUFFIXES[found.format]}"
         names = {"origin": hashlib.sha256(data).hexdigest()[:16], "photograph": item.name}
+        if found.perceptual_hash:
+            names[LOOK] = found.perceptual_hash
         whole = input_line(first, names)
         record = Record(0, whole, first, names["origin"])
         try:
-            made = self._variants(record, found.stored, (found.width, found.height), item.name)
+            size = (found.width, found.height)
+            made = self._variants(record, found.stored, size, key=item.name, stem=stem)
         except DataError as error:
             return _left_out(error.reason)
         lines = []
@@ -120,7 +124,8 @@ class Vary:
                 f"{label.attribute}.image_size",
             )
         try:
-            made = self._variants(record, data, size, record.source_ref)
+            name = record.source_ref
+            made = self._variants(record, data, size, key=name, stem=_stem(name, record.raw))
         except DataError as error:
             raise refuse(f"{record.source_ref}: {error.reason}", "source-ref") from error
         counts = made.counts + Counter(photographs=1)
@@ -128,12 +133,14 @@ class Vary:
             counts["boxes_before"] += len(label.annotations)
         return Made(made.lines, counts)
 
-    def _variants(self, record: Record, data: bytes, size: tuple[int, int], key: str) -> Made:
-        """Make and store the variants; `key` is the photograph's own name, chance comes from it."""
+    def _variants(
+        self, record: Record, data: bytes, size: tuple[int, int], *, key: str, stem: str
+    ) -> Made:
+        """Make and store the variants, in files that `stem` names; chance comes from `key`."""
         width, height = size
         label, asked = record.label, self.settings
         boxes: list[Box] = [one.box for one in label.annotations] if label else []
-        stem, suffix = _stem(key), "png" if data.startswith(b"\x89PNG") else "jpg"
+        suffix = "png" if data.startswith(b"\x89PNG") else "jpg"
         wanted: list[tuple[str, Recipe]] = []
         lines, counts = [], Counter[str]()
         told = Labelled(record, label, asked.keeping) if label else None
@@ -172,8 +179,13 @@ def _left_out(reason: str) -> Made:
     return Made(counts=Counter(photographs_left_out=1), reason=reason)
 
 
-def _stem(name: str) -> str:
-    """Return a file's name that tells people whose it is, and no two photographs share."""
+def _stem(name: str, line: bytes = b"") -> str:
+    """Return a file's name that tells people whose it is, and no two photographs share.
+
+    Nor do two lines of a manifest that name one photograph: where it is cut, their boxes decide.
+    """
     readable = re.sub(r"[^A-Za-z0-9_]+", "-", PurePosixPath(name).stem).strip("-")[:60]
-    digest = hashlib.sha256(name.encode(errors="surrogatepass")).hexdigest()[:10]
-    return f"{readable or 'image'}-{digest}"
+    digest = hashlib.sha256(name.encode(errors="surrogatepass"))
+    if line:
+        digest.update(b"\0" + line)
+    return f"{readable or 'image'}-{digest.hexdigest()[:10]}"

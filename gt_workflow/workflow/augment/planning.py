@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from gt_workflow.core.split import Side
     from gt_workflow.ports import Folders, Progress, Storage
 
-_VERSION: Final = 1  # counts up when the same source and settings would give other bytes
+_VERSION: Final = 2  # counts up when the same source and settings would give other bytes
 _MIN_SIDE: Final = 1.0  # pixels of a box that convert takes, which decides about the split
 
 
