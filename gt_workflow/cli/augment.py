@@ -122,7 +122,9 @@ def _check_sheet(sheet: Path, chosen: stage.AugmentSettings) -> None:
         from gt_workflow.adapters.warp_sheet import is_sheet
 
         if not is_sheet(sheet):
-            raise UsageError(f"--sheet: {sheet} is there already, and no contact sheet; name another")
+            raise UsageError(
+                f"--sheet: {sheet} is there already, and no contact sheet; name another"
+            )
 
 
 def check(settings: Settings) -> None:

@@ -26,13 +26,15 @@ class Candidate:
 
     `name` is how its owner knows it: the path below the folder or prefix, or what the manifest
     says. `where` is a path or an `s3://` URI. `size` in bytes is None if nobody has looked.
-    `line` is its line in the source manifest, from 1; 0 if there is none.
+    `line` is its line in the source manifest, from 1; 0 if there is none. `modified` tells one
+    state of it from another, "" if nobody has looked.
     """
 
     name: str
     where: str
     size: int | None = None
     line: int = 0
+    modified: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -122,7 +124,8 @@ def _folder(
         if found.skip:
             skipped[found.skip] += 1
         elif not found.problem:
-            candidates.append(Candidate(found.name, found.path, found.size))
+            at = str(found.modified)
+            candidates.append(Candidate(found.name, found.path, found.size, modified=at))
         elif found.is_folder or looks_like_photograph(found.name):
             rejected.append(Rejected(found.name or ".", found.problem))
         else:
@@ -145,7 +148,8 @@ def _prefix(source: str, storage: Storage, exclude: tuple[str, ...]) -> Gathered
         elif any(part.startswith(".") for part in name.split("/")):
             skipped["hidden"] += 1
         else:
-            candidates.append(Candidate(name, stat.uri, stat.size))
+            at = stat.modified.isoformat()
+            candidates.append(Candidate(name, stat.uri, stat.size, modified=at))
     candidates.sort(key=lambda candidate: candidate.name.encode())
     return Gathered(tuple(candidates), (), skipped)
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import json
+import os
 
 import pytest
 from PIL import Image
@@ -362,6 +363,116 @@ def test_what_channels_would_drop_gets_no_variants_on_the_train_side():
     every, train = (Bench(lines).plan(side=side, validation=0.01) for side in ("all", "train"))
     assert every.photographs == 10
     assert train.photographs == 7  # one of eight goes to validation, which had none otherwise
+
+
+def test_two_lines_alike_are_done_once_as_well():
+    bench = Bench([labelled(0), labelled(0)])
+    bench.run(variants=("crop",))
+    assert bench.run(variants=("crop",)).unchanged
+
+
+def test_images_that_were_taken_from_an_interrupted_run_are_made_again():
+    lines = [labelled(number) for number in range(40)]
+    whole = Bench(lines)
+    whole.run(variants=("flip-lr",))
+    broken = Bench(lines)
+    broken.storage = Halting(broken.storage.objects)
+    broken.storage.left = 35
+    with pytest.raises(KeyboardInterrupt):
+        broken.run(variants=("flip-lr",))
+    broken.storage.left = 10**9
+    for uri in list(broken.written()):
+        if "/images/" in uri:
+            broken.storage.delete(uri)
+    assert f"{OUT}/part-00000000.lines" in broken.storage.objects
+    broken.run(variants=("flip-lr",))
+    assert broken.written() == whole.written()
+
+
+def test_one_image_more_does_not_make_up_for_one_less():
+    bench = Bench([labelled(0)])
+    bench.run()
+    before = bench.written()
+    image = next(uri for uri in before if "/images/" in uri)
+    bench.storage.objects[f"{OUT}/images/other.jpg"] = bench.storage.objects.pop(image)
+    assert not bench.run().unchanged
+    assert bench.written()[image] == before[image]
+    bench.storage.objects[image] = b"shorter"
+    assert not bench.run().unchanged
+    assert bench.written()[image] == before[image]
+
+
+def test_a_photograph_that_was_replaced_is_varied_anew(tmp_path):
+    path = tmp_path / "a.bmp"
+    Image.new("RGB", (8, 8), "red").save(path)
+    size, was = path.stat().st_size, path.stat().st_mtime_ns
+    bench = Bench()
+    bench.run(tmp_path, variants=("flip-lr",))
+    assert bench.run(tmp_path, variants=("flip-lr",)).unchanged
+    Image.new("RGB", (8, 8), "lime").save(path)
+    os.utime(path, ns=(was + 1, was + 1))
+    assert path.stat().st_size == size
+    assert not bench.run(tmp_path, variants=("flip-lr",)).unchanged
+    for line in bench.lines():
+        image = Image.open(io.BytesIO(bench.storage.objects[line["source-ref"]]))
+        assert image.getpixel((4, 4)) == (0, 255, 0)
+
+
+class Racing(MemoryStorage):
+    """Another run of the same ends, as this one is about to write its manifest."""
+
+    def __init__(self, objects, other):
+        super().__init__(objects)
+        self.other = other
+
+    def create(self, uri):
+        if uri == f"{OUT}/augmented.manifest" and self.other is not None:
+            other, self.other = self.other, None
+            other(self)
+        return super().create(uri)
+
+
+def test_two_runs_at_once_end_in_the_same_and_leave_nothing_half_done():
+    lines = [labelled(number) for number in range(3)]
+    whole = Bench(lines)
+    whole.run(variants=("flip-lr",))
+    bench = Bench(lines)
+    bench.storage = Racing(
+        bench.storage.objects,
+        lambda storage: Bench(lines, storage=storage).run(variants=("flip-lr",)),
+    )
+    assert bench.run(variants=("flip-lr",)).counts["variants"] == 3
+    assert bench.written() == whole.written()
+    bench = Bench(lines)
+    bench.storage = Racing(
+        bench.storage.objects, lambda storage: storage.delete(f"{OUT}/part-00000000.lines")
+    )
+    with pytest.raises(StorageError, match="another run of augment is at work in this folder"):
+        bench.run(variants=("flip-lr",))
+
+
+def test_leftover_parts_go_when_everything_is_there():
+    bench = Bench([labelled(0)])
+    bench.run()
+    before = bench.written()
+    bench.storage.objects[f"{OUT}/part-00000000.lines"] = b'{"counts":{},"left_out":[]}\n'
+    assert bench.run().unchanged
+    assert bench.written() == before
+
+
+def test_a_run_that_left_only_its_name_does_not_stop_another():
+    bench = Bench([labelled(0), labelled(1)])
+    del bench.storage.objects["s3://bucket/images/0.jpg"]
+    with pytest.raises(DataError):
+        bench.run(variants=("flip-lr",))
+    assert list(bench.written()) == [f"{OUT}/unfinished.json"]
+    assert bench.run(variants=("flip-lr",), on_bad_line="skip").counts["variants"] == 1
+    bench = Bench([labelled(0), labelled(1)])
+    del bench.storage.objects["s3://bucket/images/1.jpg"]
+    with pytest.raises(DataError):
+        bench.run(variants=("flip-lr",))
+    with pytest.raises(UsageError, match=r"unfinished run of another .* delete that folder"):
+        bench.run(variants=("flip-lr",), on_bad_line="skip")
 
 
 def test_sets_apart_lie_side_by_side():

@@ -1,8 +1,8 @@
 """A variant's manifest line: its photograph's, with the boxes where the variant has them.
 
 The line keeps every member of its photograph's (origin, name, what the photograph looks like,
-metadata of jobs) but labels of other jobs' boxes, which nobody moved. `variant` names what it was made from, how, and with which parameters. Numbers are rounded
-here, to a millionth of a pixel.
+metadata of jobs) but labels of other jobs' boxes, which nobody moved. `variant` names what it was
+made from, how, and with which parameters. Numbers are rounded here, to a millionth of a pixel.
 """
 
 from __future__ import annotations

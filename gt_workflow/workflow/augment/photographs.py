@@ -80,8 +80,7 @@ class Vary:
         if self.settings.originals:
             self._write(first, found.stored)
             lines.append(whole)
-        kept = len(lines)
-        counts = made.counts + Counter(photographs=1, originals=kept, files=kept)
+        counts = made.counts + Counter(photographs=1, originals=len(lines))
         return Made((*lines, *made.lines), counts)
 
     def _line(self, item: Item) -> Made:
@@ -160,7 +159,7 @@ class Vary:
         for (uri, _), image in zip(wanted, rendered, strict=True):
             self._write(uri, image.data)
             counts[f"images_{image.how}"] += 1
-        counts += Counter(variants=len(lines), files=len(lines))
+        counts += Counter(variants=len(lines))
         return Made(tuple(lines), counts)
 
     def _file(self, where: str) -> bytes:

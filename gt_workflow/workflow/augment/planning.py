@@ -86,7 +86,9 @@ def _of_folder(settings: AugmentSettings, storage: Storage, folders: Folders) ->
     )
     found = [f"{one.name}\0{one.size}" for one in gathered.candidates]
     digest = _digest(settings, hashlib.sha256("\n".join(found).encode(errors="replace")))
-    return AugmentPlan(settings, len(files), 0, None, digest, files=files)
+    states = "\n".join(f"{one.name}\0{one.modified}" for one in gathered.candidates)
+    seen = hashlib.sha256(states.encode(errors="replace")).hexdigest()
+    return AugmentPlan(settings, len(files), 0, None, digest, files=files, seen=seen)
 
 
 def _of_manifest(settings: AugmentSettings, storage: Storage, progress: Progress) -> AugmentPlan:

@@ -98,7 +98,11 @@ class Item:
 
 @dataclass(frozen=True, slots=True)
 class AugmentPlan:
-    """What a run would do; `photographs` get variants, `passed` lines do not."""
+    """What a run would do; `photographs` get variants, `passed` lines do not.
+
+    `seen` tells in which state a folder's photographs were found: who has replaced one by another
+    of the same name and size gets its variants. A manifest is known by its bytes.
+    """
 
     settings: AugmentSettings
     photographs: int
@@ -109,6 +113,7 @@ class AugmentPlan:
     alike: Alike = NONE_ALIKE
     files: tuple[Item, ...] = ()
     labelled: bool = False
+    seen: str = ""
 
     @property
     def folder(self) -> str:
@@ -135,7 +140,8 @@ class AugmentPlan:
 class AugmentReceipt:
     """What a run did: `manifest` lists everything, `left_out` (name, reason) what is missing.
 
-    `size` is the manifest's in bytes.
+    `size` is the manifest's in bytes, `images` a digest of the names and sizes of what is beside
+    it. `seen` is the plan's, and may differ between copies of a folder.
     """
 
     manifest: str
@@ -145,6 +151,8 @@ class AugmentReceipt:
     attribute: str | None
     counts: Mapping[str, int]
     left_out: tuple[tuple[str, str], ...]
+    images: str = ""
+    seen: str = ""
     unchanged: bool = False
 
     def to_dict(self) -> dict[str, Any]:
@@ -157,6 +165,8 @@ class AugmentReceipt:
             "attribute": self.attribute,
             "counts": dict(sorted(self.counts.items())),
             "left_out": [{"name": name, "reason": reason} for name, reason in self.left_out],
+            "images": self.images,
+            "seen": self.seen,
         }
 
     @classmethod
@@ -170,5 +180,7 @@ class AugmentReceipt:
             attribute=told["attribute"],
             counts=told["counts"],
             left_out=tuple((one["name"], one["reason"]) for one in told["left_out"]),
+            images=told.get("images", ""),
+            seen=told.get("seen", ""),
             unchanged=True,
         )
