@@ -84,6 +84,8 @@ def augment(
     as_json: bool,
 ) -> None:
     """Make variants, or print what would be made."""
+    if not chosen.out.startswith("s3://"):
+        _check_out(Path(chosen.out))
     if sheet is not None:
         _check_sheet(sheet, chosen)
     writes = chosen.out.startswith("s3://") and not dry_run
@@ -103,6 +105,13 @@ def augment(
         show.line(f"manifest: {min(manifest, os.path.relpath(manifest), key=len)}")
     if sheet is not None:
         show.note(f"contact sheet: {sheet}")
+
+
+def _check_out(out: Path) -> None:
+    """Raise `UsageError` if a file is where a folder is to be."""
+    place = next(place for place in (out, *out.parents) if os.path.lexists(place))
+    if not place.is_dir():
+        raise UsageError(f"--out: {place} is no folder; name another")
 
 
 def _check_sheet(sheet: Path, chosen: stage.AugmentSettings) -> None:

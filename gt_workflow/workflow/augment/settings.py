@@ -12,7 +12,9 @@ from gt_workflow.core.variant_boxes import Keeping
 from gt_workflow.core.variants import choose, parse
 from gt_workflow.errors import UsageError
 from gt_workflow.ports import Look
+from gt_workflow.workflow.channels.plan import check_distance
 
+_MOST = 1000  # variants of a photograph
 _APART = 12  # digits of the digest that name a folder
 
 
@@ -49,8 +51,8 @@ class AugmentSettings:
         """Check what no later stage could explain; raises `UsageError`."""
         if not self.source or not self.folder:
             raise UsageError("name a source, and a folder for the variants: --out")
-        if self.per_image is not None and self.per_image < 1:
-            raise UsageError("--per-image (augment.per-image): at least 1 variant of each image")
+        if self.per_image is not None and not 1 <= self.per_image <= _MOST:
+            raise UsageError(f"--per-image (augment.per-image): from 1 to {_MOST:,} of each image")
         if not 0 <= self.keeping.min_visible <= 1:
             raise UsageError("--min-visible (augment.min-visible): a share of a box, from 0 to 1")
         if not self.keeping.min_side > 0:
@@ -59,6 +61,12 @@ class AugmentSettings:
             raise UsageError("--quality (augment.quality): a JPEG's, from 1 to 100")
         if self.look.chroma not in {None, "4:4:4", "4:2:2", "4:2:0"}:
             raise UsageError("--chroma (augment.chroma): 4:4:4, 4:2:2 or 4:2:0")
+        if self.side == "train":
+            if not 0 < self.validation < 1:
+                raise UsageError(
+                    f"channels.validation: a share between 0 and 1, not {self.validation}"
+                )
+            check_distance(self.distance)
         if f"{self.folder}/".startswith(f"{self.source.rstrip('/')}/"):
             raise UsageError(
                 "variants among the photographs would be taken for photographs; name a folder "
