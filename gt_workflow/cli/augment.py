@@ -201,17 +201,22 @@ def _plan(
 
 def _run(planned: stage.AugmentPlan, wired: wiring.Local, narrator: show.Narrator) -> Done:
     from gt_workflow.adapters.warp import Warp
+    from gt_workflow.cli.converting import with_place
+    from gt_workflow.workflow.channels.packing import MissingImageError
 
     began = time.monotonic()
-    receipt = stage.run(
-        planned,
-        storage=wired.storage,
-        folders=wired.folders,
-        engine=wired.engine,
-        images=wired.images,
-        warper=Warp(),
-        progress=narrator,
-    )
+    try:
+        receipt = stage.run(
+            planned,
+            storage=wired.storage,
+            folders=wired.folders,
+            engine=wired.engine,
+            images=wired.images,
+            warper=Warp(),
+            progress=narrator,
+        )
+    except MissingImageError as error:
+        raise with_place(error, wired) from None
     return Done(receipt, time.monotonic() - began)
 
 
@@ -227,6 +232,8 @@ def tell(done: Done) -> None:
             f"boxes: {counts['boxes_before']} drawn, {counts.get('boxes', 0)} on variants, "
             f"{counts.get('boxes_left_out', 0)} left the frame"
         )
+    if missing := counts.get("lines_not_listed"):
+        show.line(f"not listed (--no-originals): {show.count(missing, 'line')} without variants")
     if emptied := counts.get("variants_without_a_box_left"):
         show.line(f"left out as no box was left in them: {show.count(emptied, 'variant')}")
     how = {

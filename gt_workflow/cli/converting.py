@@ -86,7 +86,7 @@ def convert(
                 ahead=ahead,
             )
         except stage.MissingImageError as error:
-            raise _with_place(error, wired) from None
+            raise with_place(error, wired) from None
     if as_json:
         further = {} if grown is None else {"augment": grown.to_dict()}
         show.data(show.receipt(receipt) | further)
@@ -96,7 +96,7 @@ def convert(
     show.channels(receipt, wired.path)
 
 
-def _with_place(error: stage.MissingImageError, wired: wiring.Local) -> DataError:
+def with_place(error: stage.MissingImageError, wired: wiring.Local) -> DataError:
     """Say where a missing image was looked for, and how the bucket's images come there."""
     uri = error.source_ref
     if not uri.startswith("s3://"):

@@ -26,15 +26,14 @@ class Candidate:
 
     `name` is how its owner knows it: the path below the folder or prefix, or what the manifest
     says. `where` is a path or an `s3://` URI. `size` in bytes is None if nobody has looked.
-    `line` is its line in the source manifest, from 1; 0 if there is none. `modified` tells one
-    state of it from another, "" if nobody has looked.
+    `line` is its line in the source manifest, from 1; 0 if there is none.
     """
 
     name: str
     where: str
     size: int | None = None
+    modified: str = ""  # when, in whatever words: two states of a file differ in it
     line: int = 0
-    modified: str = ""
 
 
 @dataclass(frozen=True, slots=True)

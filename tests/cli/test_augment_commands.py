@@ -184,7 +184,11 @@ def test_a_dry_run_says_how_many_and_writes_nothing(demo, tmp_path):
         (("--per-image", "11"), 2, "only 10 named"),
         (("--per-image", "-1"), 2, "--per-image"),
         (("--per-image", "1000000000", "--variants", "scale"), 2, "from 1 to 1,000 of each"),
-        (("--train-only", "--set", "channels.validation=2"), 2, "channels.validation: a share"),
+        (
+            ("--train-only", "--set", "channels.validation=2"),
+            2,
+            "channels.validation: a share below 1",
+        ),
         (("--train-only", "--set", "channels.distance=99"), 2, "distance"),
         (("--out", "demo/truth.manifest"), 2, "truth.manifest is no folder"),
         (("--out", "demo/truth.manifest/x"), 2, "truth.manifest is no folder"),
@@ -315,8 +319,30 @@ def test_bad_lines_stop_or_are_passed_on(demo, tmp_path):
     assert status == 0, err
     told = json.loads(out)
     assert told["counts"]["variants"] == 4
-    assert [one["name"] for one in told["left-out"]] == ["line 3"]
+    assert [one["name"] for one in told["left-out"]] == ["line 2", "line 3"]
+    assert told["counts"]["lines-unreadable"] == 1
+    assert told["left-out"][0]["reason"].startswith("source-ref: ")
     assert b'{"source-ref": 1}' in Path("varied/augmented.manifest").read_bytes()
+
+
+def test_lines_that_are_not_listed_are_counted(demo, tmp_path):
+    broken(tmp_path)
+    run = ("augment", "bad.manifest", "--variants", "flip-lr", "--on-bad-line", "skip")
+    status, out, err = demo(*run, "--out", "varied", "--no-originals")
+    assert status == 0, err
+    assert "not listed (--no-originals): 2 lines without variants" in out
+    assert "left out: line 2: source-ref: " in err
+    assert len(lines("varied/augmented.manifest")) == 4
+
+
+def test_images_in_a_bucket_that_is_not_here_come_with_the_way_to_get_them(demo):
+    first, *_ = lines("labelled.manifest")
+    Path("away.manifest").write_text(json.dumps(first | {"source-ref": "s3://lab/a b.jpg"}) + "\n")
+    status, out, err = demo("augment", "away.manifest", "--out", "varied")
+    assert (status, out) == (3, "")
+    assert "away.manifest:1: " in err
+    assert "It was looked for at gt-data/lab/a b.jpg" in err
+    assert "aws s3 sync s3://lab gt-data/lab" in err
 
 
 def test_convert_grows_the_train_side_alone(demo):

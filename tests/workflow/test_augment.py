@@ -492,12 +492,42 @@ def test_a_line_or_image_that_cannot_be_read_is_passed_on_if_bad_lines_are_skipp
     with pytest.raises(DataError, match=r"output\.manifest:2: "):
         bench.plan()
     receipt = bench.run(variants=("flip-lr",), on_bad_line="skip")
-    ((name, reason),) = receipt.left_out
-    assert name == "line 3"
+    (second, unread), (name, reason) = receipt.left_out
+    assert (second, name) == ("line 2", "line 3")
+    assert "no JSON" in unread
     assert "images/1.jpg" in reason
     assert receipt.counts["variants"] == 2
     assert bench.raw().splitlines()[2] == b"no line"
     assert len(bench.raw().splitlines()) == 6
+
+
+@pytest.mark.parametrize("odd", ["1e400", "9" * 5000, "[" * 3000 + "]" * 3000])
+@pytest.mark.parametrize("place", ["annotations", "objects", "metadata", "line"])
+def test_numbers_that_cannot_be_written_again_make_a_bad_line_or_stay(odd, place):
+    bench = Bench([labelled(0), labelled(1)])
+    first, second = bench.storage.objects[SOURCE].splitlines()
+    before, behind = {
+        "annotations": (b'"class_id"', b'"z": ODD, "class_id"'),
+        "objects": (b'"confidence"', b'"z": ODD, "confidence"'),
+        "metadata": (b'"job-name"', b'"z": ODD, "job-name"'),
+        "line": (b'"price"', b'"z": ODD, "price"'),
+    }[place]
+    first = first.replace(before, behind.replace(b"ODD", odd.encode()), 1)
+    bench.storage.objects[SOURCE] = first + b"\n" + second + b"\n"
+    receipt = bench.run(variants=("flip-lr",), on_bad_line="skip")
+    if receipt.left_out:
+        assert receipt.left_out[0][0] == "line 1"
+        with pytest.raises(DataError, match=r"output\.manifest:1: "):
+            bench.run(variants=("flip-lr",), out="s3://bucket/other")
+    assert receipt.counts["variants"] == 2 - len(receipt.left_out)
+    assert bench.raw().startswith(first + b"\n")
+
+
+def test_an_address_with_a_null_character_is_a_bad_line():
+    bench = Bench([labelled(0) | {"source-ref": "a\0b.jpg"}, labelled(1)])
+    with pytest.raises(DataError, match=r"output\.manifest:1: source-ref: .*null character"):
+        bench.run()
+    assert bench.run(on_bad_line="skip").counts["photographs"] == 1
 
 
 def test_somebody_elses_files_are_left_alone():

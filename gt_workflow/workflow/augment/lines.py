@@ -19,6 +19,7 @@ from gt_workflow.core.manifest import Record
 from gt_workflow.core.records import Label
 from gt_workflow.core.variant_boxes import Keeping, follow
 from gt_workflow.core.variants import Geometry, Variant
+from gt_workflow.errors import DataError
 
 
 def provenance(variant: Variant, *, source_ref: str) -> dict[str, Any]:
@@ -41,12 +42,15 @@ class Labelled:
     """A labelled photograph, its line read once for all its variants."""
 
     def __init__(self, record: Record, label: Label, keeping: Keeping) -> None:
-        """Take the line apart; `label` is the record's own."""
+        """Take the line apart; `label` is the record's own.
+
+        Raises `DataError` if it holds beside the boxes what cannot be written again.
+        """
         self._record, self._label, self._keeping = record, label, keeping
         attribute, metadata_key = label.attribute, label.attribute + SUFFIX
         table = members(record.raw)
-        self._value: dict[str, Any] = msgspec.json.decode(table[attribute])
-        self._metadata: dict[str, Any] = msgspec.json.decode(table[metadata_key])
+        self._value = _whole(record, attribute, table[attribute])
+        self._metadata = _whole(record, metadata_key, table[metadata_key])
         others = {name for names in box_attributes(table) for name in names} - {attribute}
         stale = [member for name in sorted(others) for member in (name, name + SUFFIX)]
         bare = with_members(record.raw, {attribute: 0, metadata_key: 0}, drop=stale)
@@ -98,6 +102,19 @@ class Labelled:
                 edges |= _edges(box.top, box.bottom, "top", "height")
                 kept[index] = self._value["annotations"][index] | edges
         return kept
+
+
+def _whole(record: Record, member: str, raw: msgspec.Raw) -> dict[str, Any]:
+    """Return all that a member holds: what is not ours is passed on."""
+    try:
+        return dict(msgspec.json.decode(raw))
+    except (msgspec.DecodeError, RecursionError) as error:
+        reason = str(error).partition(" - at")[0]
+        raise DataError(
+            f"it holds what cannot be passed on to variants: {reason}",
+            uri=record.source_ref,
+            field=member,
+        ) from error
 
 
 def _classes(names: Mapping[str, str], boxes: list[dict[str, Any]]) -> dict[str, str]:

@@ -19,10 +19,11 @@ from gt_workflow.core.label_schema import LOOK
 from gt_workflow.core.manifest import Record, input_line, read
 from gt_workflow.core.objects import MAX_IMAGE_BYTES, MAX_IMAGE_PIXELS
 from gt_workflow.core.variants import Recipe, choose, draw, recipe
-from gt_workflow.errors import DataError, StorageError
+from gt_workflow.errors import DataError, ObjectNotFoundError, StorageError
 from gt_workflow.ports import Folders, Images, Storage, Warper
 from gt_workflow.workflow.augment.lines import Labelled, unlabelled
 from gt_workflow.workflow.augment.settings import AugmentSettings, Item
+from gt_workflow.workflow.channels.packing import MissingImageError
 
 _SUFFIXES: Final = {"JPEG": "jpg", "PNG": "png"}
 
@@ -86,15 +87,17 @@ class Vary:
     def _line(self, item: Item) -> Made:
         own = (item.raw,) if self.settings.originals else ()
         counts = Counter(originals=len(own))
+        missing = Counter[str]() if own else Counter(lines_not_listed=1)
         if not item.vary:
-            return Made(own, counts)
+            counts["lines_unreadable"] += bool(item.reason)
+            return Made(own, counts + missing, item.reason)
         (record,) = read((item.raw,), uri=self.settings.source, attribute=self.attribute)
         try:
             made = self._labelled(record, item.line)
         except DataError as error:
             if self.settings.on_bad_line == "stop":
                 raise
-            return Made(own, counts + Counter(photographs_left_out=1), error.reason)
+            return Made(own, counts + missing + Counter(photographs_left_out=1), error.reason)
         return Made((*own, *made.lines), counts + made.counts)
 
     def _labelled(self, record: Record, line: int) -> Made:
@@ -103,11 +106,19 @@ class Vary:
         def refuse(reason: str, where: str) -> DataError:
             return DataError(reason, uri=self.settings.source, line=line, field=where)
 
+        if "\0" in record.source_ref:
+            raise refuse("no image's address has a null character", "source-ref")
         try:
             data = self._file(record.source_ref)
         except StorageError as error:
             reason = f"its image {record.source_ref} cannot be read: {error.reason}"
-            raise refuse(reason, "source-ref") from error
+            refusal = refuse(reason, "source-ref")
+            if isinstance(error, ObjectNotFoundError):
+                refusal = MissingImageError(
+                    reason, uri=refusal.uri, line=refusal.line, field=refusal.field
+                )
+                refusal.source_ref = record.source_ref
+            raise refusal from error
         try:
             size = self.images.read_size(io.BytesIO(data))
         except DataError as error:
@@ -126,7 +137,8 @@ class Vary:
             name = record.source_ref
             made = self._variants(record, data, size, key=name, stem=_stem(name, record.raw))
         except DataError as error:
-            raise refuse(f"{record.source_ref}: {error.reason}", "source-ref") from error
+            where = error.field or "source-ref"
+            raise refuse(f"{record.source_ref}: {error.reason}", where) from error
         counts = made.counts + Counter(photographs=1)
         if label is not None:
             counts["boxes_before"] += len(label.annotations)

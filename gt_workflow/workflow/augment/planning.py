@@ -147,13 +147,18 @@ def _records(
     file: BinaryIO, settings: AugmentSettings, attribute: str | None, bad: list[Item]
 ) -> Iterator[Record]:
     """Yield the lines that can be read; `bad` gets the others, if they are to be passed on."""
+
+    def reject(raw: bytes, error: DataError) -> None:
+        reason = f"{error.field}: {error.reason}" if error.field else error.reason
+        bad.append(Item(raw=raw, line=error.line or 0, vary=False, reason=reason))
+
     file.seek(0)
     return read(
         split_lines(file, uri=settings.source),
         uri=settings.source,
         attribute=attribute,
         on_bad_line=settings.on_bad_line,
-        reject=lambda raw, error: bad.append(Item(raw=raw, line=error.line or 0, vary=False)),
+        reject=reject,
     )
 
 

@@ -27,7 +27,8 @@ class AugmentSettings:
     `per_image` None is all `variants`. With `side` "train" the split is that of `convert` with the
     same `validation`, `salt` and `distance`, and photographs labelled as empty get no variants:
     convert drops them there. `originals` also lists the photographs themselves. Under `on_bad_line`
-    "skip" a line that cannot be read, or whose image cannot, is passed on without variants.
+    "skip" a manifest's line that cannot be read, or whose image cannot, gets no variants; a
+    folder's photograph that cannot be read never stops a run.
     """
 
     source: str
@@ -62,10 +63,8 @@ class AugmentSettings:
         if self.look.chroma not in {None, "4:4:4", "4:2:2", "4:2:0"}:
             raise UsageError("--chroma (augment.chroma): 4:4:4, 4:2:2 or 4:2:0")
         if self.side == "train":
-            if not 0 < self.validation < 1:
-                raise UsageError(
-                    f"channels.validation: a share between 0 and 1, not {self.validation}"
-                )
+            if not 0 <= self.validation < 1:  # 0: all of it is train
+                raise UsageError(f"channels.validation: a share below 1, not {self.validation}")
             check_distance(self.distance)
         if f"{self.folder}/".startswith(f"{self.source.rstrip('/')}/"):
             raise UsageError(
@@ -94,7 +93,7 @@ class AugmentSettings:
 class Item:
     """One photograph: a file (`name`, `where`), or a line of a manifest (`raw`, its number).
 
-    A line with `vary` False is passed on as it is.
+    A line with `vary` False is passed on as it is; `reason` tells why it cannot be read.
     """
 
     name: str = ""
@@ -102,6 +101,7 @@ class Item:
     raw: bytes = b""
     line: int = 0
     vary: bool = True
+    reason: str = ""
 
 
 @dataclass(frozen=True, slots=True)
