@@ -11,6 +11,7 @@ from msgspec.structs import replace
 from gt_workflow import wiring
 from gt_workflow.cli import show
 from gt_workflow.config import Settings
+from gt_workflow.core.split import SIDES
 from gt_workflow.errors import DataError, UsageError
 from gt_workflow.workflow import convert as stage
 
@@ -65,10 +66,8 @@ def convert(
             chosen, storage=wired.storage, progress=narrator, engine=wired.counting, ahead=ahead
         )
         if dry_run:
-            told = planned.to_dict()
-            if growing is not None:
-                told["augment"] = augment.plan_of_channels(growing, wired, narrator)
-            show.data(show.hyphened(told))
+            made = None if growing is None else augment.plan_of_channels(growing, wired, narrator)
+            _tell_plan(planned, made, wired, as_json=as_json)
             return
         grown = None
         if growing is not None:
@@ -93,19 +92,58 @@ def convert(
         return
     if grown is not None:
         augment.tell(grown)
-    show.channels(receipt, wired.path)
+    show.channels(receipt, wired.path, lines=planned.survey.lines)
+    if grown is not None:
+        augment.tell_place(planned.settings)
+
+
+def _tell_plan(
+    planned: stage.ConvertPlan,
+    augmented: dict[str, Any] | None,
+    wired: wiring.Local,
+    *,
+    as_json: bool,
+) -> None:
+    """Say what a conversion would make of which lines, and of how many variants of them."""
+    told = planned.to_dict()
+    if as_json:
+        show.data(show.hyphened(told | ({} if augmented is None else {"augment": augmented})))
+        return
+    lines = told["lines"]
+    kinds = ("labelled", "failed", "untouched", "rejected")
+    show.line(
+        f"{told['manifest']}: {show.count(lines['lines'], 'line')}, "
+        + ", ".join(f"{lines[kind]} {kind}" for kind in kinds if lines[kind] or kind == "labelled")
+    )
+    for side in SIDES:
+        one = told[side]
+        boxes = [f"{number} {name}" for name, number in one["boxes_by_class"].items()]
+        detail = f" with boxes ({', '.join(boxes)})" if len(boxes) <= 8 else ""
+        show.line(f"{side}: {show.count(one['images'], 'image')}{detail}")
+    if lines["near_duplicates"]:
+        show.near_duplicates(lines["near_duplicates"], lines["leaks_prevented"])
+    if augmented is not None:
+        show.line(
+            f"augmentation: {show.count(augmented['variants_of_each'], 'variant')} of "
+            f"{show.count(augmented['photographs'], 'photograph')} on the train side, at most "
+            f"{show.count(augmented['variants_at_most'], 'image')}"
+        )
+    show.line(f"channels (not written): {wired.path(told['out'])} ({', '.join(told['forms'])})")
+    for warning in told["warnings"]:
+        show.note(f"warning: {warning}")
 
 
 def with_place(error: stage.MissingImageError, wired: wiring.Local) -> DataError:
     """Say where a missing image was looked for, and how the bucket's images come there."""
     uri = error.source_ref
-    if not uri.startswith("s3://"):
+    if not uri.startswith("s3://") or wired.root is None:
         return error
     bucket = uri.removeprefix("s3://").partition("/")[0]
     copying = shlex.join(("aws", "s3", "sync", f"s3://{bucket}", wired.path(f"s3://{bucket}")))
     return DataError(
-        f"{error.reason}. It was looked for at {wired.path(uri)}; images that are elsewhere have "
-        f"to be copied there first, for instance with: {copying}",
+        f"{error.reason}. It was looked for at {wired.path(uri)}; if the service's folder is not "
+        f"{wired.path('s3://')}, name it with --root; images that are elsewhere have to be copied "
+        f"there first, for instance with: {copying}",
         uri=error.uri,
         line=error.line,
     )
