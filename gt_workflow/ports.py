@@ -208,6 +208,7 @@ class Found(Struct, frozen=True):
     `name` is the path below the folder with `/` between its parts, printable whatever bytes it
     is made of. `path` opens the file. `problem` is a fault someone may want to know of, `skip`
     an expected reason to pass over it in silence, one word or a few, the same for all alike.
+    `modified` is in nanoseconds since 1970.
     """
 
     name: str
@@ -216,6 +217,7 @@ class Found(Struct, frozen=True):
     problem: str = ""
     skip: str = ""
     is_folder: bool = False
+    modified: int = 0
 
 
 class Folders(Protocol):

@@ -58,7 +58,7 @@ class PillowImages:
 
         try:
             self._check_bytes(data)
-            with _quiet():
+            with quiet():
                 return self._inspect(data)
         except _RefusedError as refusal:
             return Inspection(reason=str(refusal))
@@ -142,7 +142,7 @@ def _too_big(size: int, limit: int) -> str:
 
 
 @contextmanager
-def _quiet() -> Iterator[None]:
+def quiet() -> Iterator[None]:
     """Keep Pillow's remarks on odd metadata to itself."""
     with _LOCK, warnings.catch_warnings():
         warnings.simplefilter("ignore")

@@ -143,7 +143,7 @@ class _Walk:
             return None
         if not stat.S_ISREG(status.st_mode):
             return Found(shown, entry.path, skip="no regular file")
-        return Found(shown, entry.path, size=status.st_size)
+        return Found(shown, entry.path, size=status.st_size, modified=status.st_mtime_ns)
 
 
 def _identities(paths: Iterable[str]) -> Iterator[_Identity]:

@@ -21,6 +21,7 @@ import PIL.Image
 from PIL.Image import Image
 
 from gt_workflow.adapters import warp_lossless, warp_pillow
+from gt_workflow.adapters.images import quiet
 from gt_workflow.core.variants import Recipe
 from gt_workflow.errors import DataError
 from gt_workflow.ports import Look, Rendered
@@ -50,8 +51,9 @@ class Warp:
             yield from _by_planes(data, head, picture, recipes, look)
             return
         try:
-            whole = warp_pillow.plain(head)
-            whole.load()
+            with quiet():
+                whole = warp_pillow.plain(head)
+                whole.load()
         except (OSError, SyntaxError, ValueError) as error:
             raise DataError(f"it cannot be decoded: {error}", uri=uri) from error
         for recipe in recipes:
@@ -95,8 +97,9 @@ def _by_planes(
 def _open(data: bytes, uri: str) -> Image:
     """Read the head of an image; refuse one that would be seen otherwise than it is stored."""
     try:
-        head = PIL.Image.open(io.BytesIO(data), formats=("JPEG", "PNG"))
-        orientation = head.getexif().get(_ORIENTATION, 1)
+        with quiet():
+            head = PIL.Image.open(io.BytesIO(data), formats=("JPEG", "PNG"))
+            orientation = head.getexif().get(_ORIENTATION, 1)
     except (OSError, SyntaxError, ValueError, PIL.Image.DecompressionBombError) as error:
         raise DataError(f"no JPEG or PNG that can be read: {error}", uri=uri) from error
     if orientation not in {0, 1}:

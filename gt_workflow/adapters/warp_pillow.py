@@ -31,12 +31,12 @@ _NOISE: Final = 255 / 24**0.5  # standard deviation of the mean of two even byte
 def plain(image: Image) -> Image:
     """Return the picture with 8-bit channels and its alpha; `ValueError` for other depths."""
     mode = image.mode
+    if mode in {"1", "L", "P", "RGB"} and image.has_transparency_data:  # a colour's, or a palette's
+        return image.convert("LA" if mode in {"1", "L"} else "RGBA")
     if mode in {"L", "LA", "RGB", "RGBA"}:
         return image
-    if mode == "1":
-        return image.convert("L")
-    if mode == "P":
-        return image.convert("RGBA" if image.has_transparency_data else "RGB")
+    if mode in {"1", "P"}:
+        return image.convert("L" if mode == "1" else "RGB")
     raise ValueError(f"it has the colours {mode}; ingest brings photographs into 8-bit RGB")
 
 

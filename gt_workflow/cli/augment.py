@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import os
 import re
 import time
@@ -16,7 +15,7 @@ from gt_workflow.cli.options import require_source
 from gt_workflow.config import Settings
 from gt_workflow.core.boxes import Box
 from gt_workflow.core.variant_boxes import Keeping
-from gt_workflow.errors import UsageError
+from gt_workflow.errors import DataError, StorageError, UsageError
 from gt_workflow.ports import Look, Storage
 from gt_workflow.workflow import augment as stage
 from gt_workflow.workflow.augment import VARIANT
@@ -24,6 +23,7 @@ from gt_workflow.workflow.channels.plan import ConvertSettings
 from gt_workflow.workflow.sources import is_manifest
 
 _MOST_TOLD: Final = 20
+_FORMS: Final = {".jpg": "JPEG", ".jpeg": "JPEG", ".png": "PNG"}  # of a contact sheet
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,9 +86,11 @@ def augment(
     as_json: bool,
 ) -> None:
     """Make variants, or print what would be made."""
-    if sheet is not None and not sheet.parent.is_dir():
-        raise UsageError(f"--sheet: there is no folder {sheet.parent}")
     require_source(_nearby(chosen.source))
+    if not chosen.out.startswith("s3://"):
+        _check_out(Path(chosen.out))
+    if sheet is not None:
+        _check_sheet(sheet, chosen)
     writes = chosen.out.startswith("s3://") and not dry_run
     with show.Narrator() as narrator, wiring.local(settings, writes=writes) as wired:
         planned = _plan(chosen, wired, narrator)
@@ -108,6 +110,35 @@ def augment(
         show.line(f"manifest: {_nearby(wired.path(done.receipt.manifest))}")
     if sheet is not None:
         show.note(f"contact sheet: {sheet}")
+
+
+def _check_out(out: Path) -> None:
+    """Raise `UsageError` if a file is where a folder is to be."""
+    place = next(place for place in (out, *out.parents) if os.path.lexists(place))
+    if not place.is_dir():
+        raise UsageError(f"--out: {place} is no folder; name another")
+
+
+def _check_sheet(sheet: Path, chosen: stage.AugmentSettings) -> None:
+    """Raise `UsageError` for a sheet that cannot be written, or would take something's place."""
+    if sheet.is_dir():
+        raise UsageError(f"--sheet: {sheet} is a folder; name a file in it")
+    if sheet.suffix.lower() not in _FORMS:
+        raise UsageError(f"--sheet: a name that ends in {', '.join(_FORMS)}, not {sheet.name!r}")
+    if not sheet.parent.is_dir():
+        raise UsageError(f"--sheet: there is no folder {sheet.parent}")
+    if not os.access(sheet.parent, os.W_OK):
+        raise UsageError(f"--sheet: the folder {sheet.parent} is not writable")
+    for taken in (chosen.source, f"{chosen.folder}/images"):
+        if not is_manifest(taken) and sheet.resolve().is_relative_to(Path(taken).resolve()):
+            raise UsageError(f"--sheet: in {taken} it would be taken for a photograph")
+    if os.path.lexists(sheet):
+        from gt_workflow.adapters.warp_sheet import is_sheet
+
+        if not is_sheet(sheet):
+            raise UsageError(
+                f"--sheet: {sheet} is there already, and no contact sheet; name another"
+            )
 
 
 def _tell_plan(planned: stage.AugmentPlan, wired: wiring.Local) -> None:
@@ -192,17 +223,22 @@ def _plan(
 
 def _run(planned: stage.AugmentPlan, wired: wiring.Local, narrator: show.Narrator) -> Done:
     from gt_workflow.adapters.warp import Warp
+    from gt_workflow.cli.converting import with_place
+    from gt_workflow.workflow.channels.packing import MissingImageError
 
     began = time.monotonic()
-    receipt = stage.run(
-        planned,
-        storage=wired.storage,
-        folders=wired.folders,
-        engine=wired.engine,
-        images=wired.images,
-        warper=Warp(),
-        progress=narrator,
-    )
+    try:
+        receipt = stage.run(
+            planned,
+            storage=wired.storage,
+            folders=wired.folders,
+            engine=wired.engine,
+            images=wired.images,
+            warper=Warp(),
+            progress=narrator,
+        )
+    except MissingImageError as error:
+        raise with_place(error, wired) from None
     return Done(receipt, time.monotonic() - began)
 
 
@@ -218,6 +254,8 @@ def tell(done: Done) -> None:
             f"boxes: {counts['boxes_before']} drawn, {counts.get('boxes', 0)} on variants, "
             f"{counts.get('boxes_left_out', 0)} left the frame"
         )
+    if missing := counts.get("lines_not_listed"):
+        show.line(f"not listed (--no-originals): {show.count(missing, 'line')} without variants")
     if emptied := counts.get("variants_without_a_box_left"):
         show.line(f"left out as no box was left in them: {show.count(emptied, 'variant')}")
     if lossless := counts.get("images_lossless"):
@@ -237,26 +275,24 @@ def tell_place(channels: ConvertSettings) -> None:
 
 
 def _draw(receipt: stage.AugmentReceipt, to: Path, storage: Storage) -> None:
-    """Draw the first photograph that has boxes, or the first there is, and its variants."""
+    """Draw the first photograph that can be drawn, and its variants."""
     from gt_workflow.adapters.warp_sheet import Cell, contact_sheet
 
-    families: dict[str, list[dict[str, Any]]] = {}
     with storage.open(receipt.manifest) as file:
-        for raw in file:
-            line = json.loads(raw)
-            of = line[VARIANT]["of"] if VARIANT in line else line["source-ref"]
-            if VARIANT in line or not families:
-                families.setdefault(of, []).append(line)
-            if len(families) > 1 and VARIANT in line:
-                break
-    family = next(iter(families.values()))
-    cells = []
-    for line in family:
-        with storage.open(line["source-ref"]) as image:
-            title = line[VARIANT]["name"] if VARIANT in line else "original"
-            cells.append(Cell(title, image.read(), _boxes(line, receipt.attribute)))
-    form = "PNG" if to.suffix.lower() == ".png" else "JPEG"
-    to.write_bytes(contact_sheet(cells, form=form))
+        for family in stage.families(file, receipt):
+            cells = []
+            try:
+                for line in family:
+                    with storage.open(line["source-ref"]) as image:
+                        title = line[VARIANT]["name"] if VARIANT in line else "original"
+                        cells.append(Cell(title, image.read(), _boxes(line, receipt.attribute)))
+                drawn = contact_sheet(cells, form=_FORMS[to.suffix.lower()])
+            except (StorageError, DataError):
+                continue  # cleared away, or changed since it was varied
+            with storage.create(str(to)) as sheet:
+                sheet.write(drawn)
+            return
+    raise StorageError("no photograph of the manifest can be drawn", uri=str(to))
 
 
 def _boxes(line: dict[str, Any], attribute: str | None) -> list[Box]:

@@ -63,7 +63,8 @@ def register(app: click.Group) -> None:
     "--on-bad-line",
     metavar="stop|skip",
     default="stop",
-    help="What a line or image that cannot be read does.",
+    help="What a manifest's line does that cannot be read, or whose image cannot; a folder's "
+    "photographs are left out and named.",
 )
 @click.option("--quality", metavar="1-100", type=int, help="JPEG quality [default: the source's].")
 @click.option("--chroma", metavar="4:4:4|4:2:2|4:2:0", help="JPEG chroma [default: the source's].")

@@ -85,7 +85,7 @@ def convert(
                 ahead=ahead,
             )
         except stage.MissingImageError as error:
-            raise _with_place(error, wired) from None
+            raise with_place(error, wired) from None
     if as_json:
         further = {} if grown is None else {"augment": grown.to_dict()}
         show.data(show.receipt(receipt) | further)
@@ -133,7 +133,7 @@ def _tell_plan(
         show.note(f"warning: {warning}")
 
 
-def _with_place(error: stage.MissingImageError, wired: wiring.Local) -> DataError:
+def with_place(error: stage.MissingImageError, wired: wiring.Local) -> DataError:
     """Say where a missing image was looked for, and how the bucket's images come there."""
     uri = error.source_ref
     if not uri.startswith("s3://") or wired.root is None:

@@ -20,7 +20,8 @@ VERIFICATION = "groundtruth/label-verification"
 JOB_PREFIX = "labeling-job/"
 SUFFIX = "-metadata"
 LOOK = "perceptual-hash"
-"""The member that tells what an image looks like; see `core.near_duplicates`."""
+"""The member that tells what the photograph looks like that all this derives from; see
+`core.near_duplicates`. A variant has its photograph's."""
 VARIANT = "variant"
 """The member that tells what an image was made from, and how; only variants have it."""
 RESERVED = ("source-ref", "origin", "photograph", LOOK)

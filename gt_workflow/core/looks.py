@@ -1,8 +1,8 @@
 """Near-duplicates among the lines of a manifest, read without their labels.
 
 A line tells what its image looks like in `perceptual-hash`; one without is nobody's duplicate, and
-a line that cannot be read is passed over, as `core.manifest` says what is wrong with it. Variants
-are left out: they follow the photograph whose origin they carry.
+a line that cannot be read is passed over, as `core.manifest` says what is wrong with it. A variant
+tells what its photograph looks like, and speaks for its origin if no photograph does.
 """
 
 from __future__ import annotations
@@ -37,7 +37,8 @@ def alike_in(lines: Iterable[bytes], *, salt: str, distance: int) -> Alike:
     """
     if distance == OFF:
         return NONE_ALIKE
-    looks = Looks()
+    looks, of_variants = Looks(), Looks()
+    last = None
     for raw in lines:
         if _NAME not in raw:
             continue
@@ -46,6 +47,13 @@ def alike_in(lines: Iterable[bytes], *, salt: str, distance: int) -> Alike:
         except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
             continue
         look = look_in(found.look)
-        if look is not None and not bytes(found.variant):
-            looks.add(digest(found.origin or found.source_ref, salt=salt), look)
+        if look is None:
+            continue
+        origin = found.origin or found.source_ref
+        if not bytes(found.variant):
+            looks.add(digest(origin, salt=salt), look)
+        elif origin != last:  # else it is behind its photograph, or behind another of its variants
+            of_variants.add(digest(origin, salt=salt), look)
+        last = origin
+    looks.add_missing(of_variants)
     return looks.alike(distance=distance)

@@ -97,6 +97,18 @@ class Looks:
         self._digests.append(digest)
         self._looks.append(look)
 
+    def add_missing(self, others: Looks) -> None:
+        """Take the first line that `others` have of each origin of which there is none here."""
+        if not others:
+            return
+        import numpy as np
+
+        digests = np.frombuffer(others._digests, dtype=np.uint64)
+        _, first = np.unique(digests, return_index=True)
+        missing = ~np.isin(digests[first], np.frombuffer(self._digests, dtype=np.uint64))
+        for at in np.sort(first[missing]).tolist():
+            self.add(others._digests[at], others._looks[at])
+
     def alike(self, *, distance: int) -> Alike:
         """Return the clusters; origins that have several images join what each of them is near.
 

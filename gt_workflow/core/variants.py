@@ -39,8 +39,9 @@ DRAWN: Final = tuple(_RANGES)
 """The variants whose parameter is drawn."""
 
 _UNIT: Final = ((0.0, 1.0), (1.0, 0.0))  # the sizes of a whole axis's parts
+_MARGIN: Final = (0.05, 0.3)  # of a box's side, kept free on each side of it in a crop
 _GRID: Final = 16  # a crop that begins on a JPEG's blocks keeps its chroma samples as they are
-_NAME: Final = re.compile(rf"({'|'.join(DRAWN)})(?:-([2-9]|[1-9][0-9]+))?")
+_NAME: Final = re.compile(rf"({'|'.join(DRAWN)})(?:-([2-9]|[1-9][0-9]{{1,3}}))?")
 _ANGLE: Final = re.compile(r"rotate-([0-9]+(?:\.[0-9]+)?)")
 
 
@@ -112,16 +113,16 @@ def parse(names: Iterable[str]) -> tuple[str, ...]:
             found.update(dict.fromkeys(SEED_TEN))
             continue
         if angle := _ANGLE.fullmatch(text):
-            degrees = float(angle[1])
             # `rotate-2` is two degrees, not a second draw: that is only for names without numbers.
-            if not 0 < degrees < 360:
-                raise UsageError(f"{text}: turn by more than 0 and less than 360 degrees")
-            found[f"rotate-{degrees:.10g}"] = None
+            degrees = f"{float(angle[1]):.8f}".rstrip("0").rstrip(".")
+            if not 0 < float(degrees) < 360:
+                raise UsageError(f"{text:.40}: turn by more than 0 and less than 360 degrees")
+            found[f"rotate-{degrees}"] = None
         elif text in {"flip-lr", "flip-tb"} or _NAME.fullmatch(text):
             found[text] = None
         else:
             known = ", ".join(["seed-ten", "flip-lr", "flip-tb", "rotate-<degrees>", *DRAWN])
-            raise UsageError(f"there is no variant {text!r}; there are {known}")
+            raise UsageError(f"there is no variant {text[:40]!r}; there are {known}")
     if not found:
         raise UsageError("name at least one variant, such as seed-ten")
     return tuple(found)
@@ -251,14 +252,29 @@ def _about_middle(
 def _window(
     share: float, width: int, height: int, boxes: Sequence[Box], chance: tuple[int, str, str]
 ) -> dict[str, float]:
-    """Draw a window that holds one whole box, or any window if there is none."""
+    """Draw a window that holds one whole box with some room around it, or else any window."""
     inside = [part for box in boxes if (part := clip(box, width=width, height=height))]
     box = inside[int(_unit(*chance, "box") * len(inside))] if inside else None
-    near, far = (box.left, box.right) if box else (0.0, 0.0)
+    near, far = _roomy(box.left, box.right, width, "left", chance) if box else (0.0, 0.0)
     left, across = _span(share, width, near, far, _unit(*chance, "left"))
-    near, far = (box.top, box.bottom) if box else (0.0, 0.0)
+    near, far = _roomy(box.top, box.bottom, height, "top", chance) if box else (0.0, 0.0)
     top, down = _span(share, height, near, far, _unit(*chance, "top"))
     return {"left": left, "top": top, "width": across, "height": down}
+
+
+def _roomy(
+    near: float, far: float, size: int, what: str, chance: tuple[int, str, str]
+) -> tuple[float, float]:
+    """Return a stretch with room on both sides, as far as `size` has some.
+
+    Were windows cut along boxes, a detector would learn that objects end where images do.
+    """
+    low, high = _MARGIN
+    before, behind = (
+        max(1.0, (far - near) * (low + (high - low) * _unit(*chance, f"{side} {what}")))
+        for side in ("before", "behind")
+    )
+    return max(0.0, near - before), min(float(size), far + behind)
 
 
 def _span(share: float, size: int, near: float, far: float, chance: float) -> tuple[int, int]:

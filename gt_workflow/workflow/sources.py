@@ -37,6 +37,7 @@ class Candidate:
     name: str
     where: str
     size: int | None = None
+    modified: str = ""  # when, in whatever words: two states of a file differ in it
     line: int = 0
     variant: bool = False
 
@@ -131,7 +132,8 @@ def _folder(
         if found.skip:
             skipped[found.skip] += 1
         elif not found.problem:
-            candidates.append(Candidate(found.name, found.path, found.size))
+            at = str(found.modified)
+            candidates.append(Candidate(found.name, found.path, found.size, modified=at))
         elif found.is_folder or looks_like_photograph(found.name):
             rejected.append(Rejected(found.name or ".", found.problem))
         else:
@@ -158,7 +160,8 @@ def _prefix(source: str, storage: Storage, exclude: tuple[str, ...]) -> Gathered
         elif any(part.startswith(".") for part in name.split("/")):
             skipped["hidden"] += 1
         else:
-            candidates.append(Candidate(name, stat.uri, stat.size))
+            at = stat.modified.isoformat()
+            candidates.append(Candidate(name, stat.uri, stat.size, modified=at))
     told.refuse()
     candidates.sort(key=lambda candidate: candidate.name.encode())
     return Gathered(tuple(candidates), (), skipped)

@@ -235,6 +235,29 @@ def test_a_png_stays_one_with_its_channels(mode):
     assert opened(back).tobytes() == picture.tobytes()
 
 
+@pytest.mark.parametrize(
+    ("mode", "clear", "alpha"), [("L", 0, "LA"), ("RGB", (0, 0, 0), "RGBA"), ("P", 0, "RGBA")]
+)
+def test_a_png_whose_one_colour_is_transparent_stays_so(mode, clear, alpha):
+    picture = PIL.Image.new(mode, (40, 30))
+    picture.paste(1 if mode == "P" else PIL.Image.new(mode, (20, 30), "white"), (20, 0, 40, 30))
+    data = saved(picture, "PNG", transparency=clear)
+    (made,) = Warp().render(data, recipes(["flip-lr"], (40, 30)), look=Look(), uri="x")
+    image = opened(made)
+    assert image.mode == alpha
+    assert image.getchannel("A").getpixel((35, 10)) == 0
+    assert image.getchannel("A").getpixel((5, 10)) == 255
+
+
+def test_what_pillow_remarks_on_an_image_is_not_told(recwarn):
+    exif = PIL.Image.Exif()
+    exif[0x010E] = "text"
+    block = exif.tobytes()
+    data = saved(photograph((9500, 9500), "L"), exif=block[:-9])  # above Pillow's own limit
+    list(Warp().render(data, recipes(["crop"], (9500, 9500)), look=Look(), uri="x"))
+    assert not recwarn.list
+
+
 @pytest.mark.parametrize("fast", PATHS)
 def test_the_ground_has_the_colour_asked_for(fast):
     data = saved(photograph((60, 60)))

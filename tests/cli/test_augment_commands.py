@@ -19,6 +19,7 @@ from gt_workflow import config, wiring
 from gt_workflow.adapters.scenes.draw import write_demo
 from gt_workflow.core.split import side
 from gt_workflow.core.variants import SEED_TEN
+from gt_workflow.workflow.augment import AugmentReceipt, families
 
 SIMULATED = ("--workers", "simulated", "--truth", "demo/truth.manifest", "--labels", "degu,wheel")
 TEN = "flip-lr,flip-tb,rotate-90,rotate-15,rotate-135"
@@ -214,6 +215,15 @@ def test_a_dry_run_says_how_many_and_writes_nothing(demo, tmp_path):
         (("--variants", "rotate-400"), 2, "less than 360"),
         (("--per-image", "11"), 2, "only 10 named"),
         (("--per-image", "-1"), 2, "--per-image"),
+        (("--per-image", "1000000000", "--variants", "scale"), 2, "from 1 to 1,000 of each"),
+        (
+            ("--train-only", "--set", "channels.validation=2"),
+            2,
+            "channels.validation: a share below 1",
+        ),
+        (("--train-only", "--set", "channels.distance=99"), 2, "distance"),
+        (("--out", "demo/truth.manifest"), 2, "truth.manifest is no folder"),
+        (("--out", "demo/truth.manifest/x"), 2, "truth.manifest is no folder"),
         (("--per-image", "many"), 2, "--per-image"),
         (("--fill", "red"), 2, "RRGGBB"),
         (("--box-fit", "circle"), 2, "--box-fit: is rectangle or ellipse, not 'circle'"),
@@ -239,6 +249,53 @@ def test_what_cannot_be_done_is_one_sentence_and_its_status(demo, arguments, sta
     assert "Traceback" not in err
     assert not Path("varied").exists()
     assert Path("taken/augmented.manifest").read_text() == "{}"
+
+
+def test_a_contact_sheet_takes_the_place_of_nothing_but_a_contact_sheet(demo):
+    Path("mine.png").write_bytes(next(Path("demo/photographs").iterdir()).read_bytes())
+    Path("folder.png").mkdir()
+    Path("varied/images").mkdir(parents=True)
+    before = files(".")
+    run = ("augment", "labelled.manifest", "--out", "varied", "--variants", "flip-lr", "--sheet")
+    for sheet, said in (
+        ("labelled.manifest", "a name that ends in .jpg, .jpeg, .png, not 'labelled.manifest'"),
+        ("mine.png", "mine.png is there already, and no contact sheet"),
+        ("folder.png", "folder.png is a folder"),
+        ("", ". is a folder"),
+        ("varied/images/sheet.png", "it would be taken for a photograph"),
+    ):
+        status, out, err = demo(*run, sheet)
+        assert (status, out) == (2, ""), err
+        assert said in err
+        assert files(".") == before
+    status, _, err = demo("augment", "demo/photographs", *run[2:], "demo/photographs/s.jpg")
+    assert status == 2
+    assert "it would be taken for a photograph" in err
+    for sheet in ("sheet.png", "sheet.jpg", "sheet.jpg"):
+        assert demo(*run, sheet)[0] == 0
+
+
+def test_a_contact_sheet_shows_the_first_photograph_that_can_be_drawn(demo):
+    first, *others = lines("labelled.manifest")
+    lost = first | {"source-ref": "/nowhere/lost.jpg"}
+    Path("note.jpg").write_text("no image")
+    none = first | {"source-ref": str(Path("note.jpg").absolute())}
+    whole = [json.dumps(line) for line in (lost, none, *others)]
+    Path("some.manifest").write_text("\n".join(["{broken", *whole]) + "\n")
+    run = ("augment", "some.manifest", "--out", "varied", "--variants", "flip-lr")
+    status, _, err = demo(*run, "--on-bad-line", "skip", "--sheet", "sheet.png")
+    assert status == 0, err
+    with Image.open("sheet.png") as sheet, Image.open(others[0]["source-ref"]) as photograph:
+        assert sheet.height < 300 < sheet.width  # a row is as high as what is in it
+        assert photograph.height < photograph.width
+    shutil.rmtree("varied/images")
+    for line in others:
+        Path(line["source-ref"]).unlink()
+    Path("sheet.png").unlink()
+    told = json.loads(Path("varied/augment.json").read_bytes())
+    with Path("varied/augmented.manifest").open("rb") as file:
+        found = list(families(file, AugmentReceipt.of(told)))
+    assert [[("variant" in line) for line in family] for family in found] == [[False, True]] * 5
 
 
 @pytest.mark.parametrize("command", ["launch", "convert"])
@@ -301,8 +358,30 @@ def test_bad_lines_stop_or_are_passed_on(demo, tmp_path):
     assert status == 0, err
     told = json.loads(out)
     assert told["counts"]["variants"] == 4
-    assert [one["name"] for one in told["left-out"]] == ["line 3"]
+    assert [one["name"] for one in told["left-out"]] == ["line 2", "line 3"]
+    assert told["counts"]["lines-unreadable"] == 1
+    assert told["left-out"][0]["reason"].startswith("source-ref: ")
     assert b'{"source-ref": 1}' in Path("varied/augmented.manifest").read_bytes()
+
+
+def test_lines_that_are_not_listed_are_counted(demo, tmp_path):
+    broken(tmp_path)
+    run = ("augment", "bad.manifest", "--variants", "flip-lr", "--on-bad-line", "skip")
+    status, out, err = demo(*run, "--out", "varied", "--no-originals")
+    assert status == 0, err
+    assert "not listed (--no-originals): 2 lines without variants" in out
+    assert "left out: line 2: source-ref: " in err
+    assert len(lines("varied/augmented.manifest")) == 4
+
+
+def test_images_in_a_bucket_that_is_not_here_come_with_the_way_to_get_them(demo):
+    first, *_ = lines("labelled.manifest")
+    Path("away.manifest").write_text(json.dumps(first | {"source-ref": "s3://lab/a b.jpg"}) + "\n")
+    status, out, err = demo("augment", "away.manifest", "--out", "varied")
+    assert (status, out) == (3, "")
+    assert "away.manifest:1: " in err
+    assert "It was looked for at gt-data/lab/a b.jpg" in err
+    assert "aws s3 sync s3://lab gt-data/lab" in err
 
 
 def test_convert_grows_the_train_side_alone(demo):

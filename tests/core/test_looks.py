@@ -28,11 +28,10 @@ def test_lines_are_known_by_their_origin_or_else_by_their_image():
     assert found.unit(digest("s3://b/3.jpg")) is None
 
 
-def test_variants_other_members_and_broken_lines_are_passed_over():
+def test_other_members_and_broken_lines_are_passed_over():
     look = "00000000000000ff"
     assert not alike(
         line("a", look),
-        line("b", look, variant={"of": "x", "name": "flip-lr"}),
         line("c", 255),
         line("d", {"a": look}),
         line("e", "no hash"),
@@ -41,6 +40,23 @@ def test_variants_other_members_and_broken_lines_are_passed_over():
         line("g", look)[:-1],
         b'{"source-ref":"\xff","perceptual-hash":"00000000000000ff"}',
     )
+
+
+def test_variants_speak_for_a_photograph_that_is_not_listed_and_for_no_other():
+    one, other = "00000000000000ff", "ffffffff00000000"
+    of = {"variant": {"of": "x", "name": "flip-lr"}}
+    found = alike(
+        line("1", other, origin="one", **of),
+        line("2", one, origin="two", **of),
+        line("3", one, origin="two", **of),
+        line("4", one, origin="three", **of),
+        line("5", other, origin="four"),
+        line("6", one, origin="one"),
+    )
+    assert len(found) == 3
+    assert len({found.unit(digest(origin)) for origin in ("one", "two", "three")}) == 1
+    assert found.unit(digest("four")) is None
+    assert not alike(line("1", one, origin="one"), line("2", one, origin="one", **of))
 
 
 def test_a_distance_and_a_salt_are_heeded():

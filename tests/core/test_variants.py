@@ -48,6 +48,25 @@ def test_a_name_that_is_none_says_which_there_are(name):
         parse([name])
 
 
+@pytest.mark.parametrize(
+    "name",
+    ["rotate-1" + "0" * 400, "crop-" + "9" * 300, "crop-10000", "rotate-0.000000001"],
+)
+def test_a_number_beyond_reason_is_refused_in_a_short_sentence(name):
+    with pytest.raises(UsageError) as refusal:
+        parse([name])
+    assert len(str(refusal.value)) < 300
+
+
+@given(st.floats(1e-7, 359.9999))
+def test_every_angle_is_spelt_so_that_it_can_be_read_again(degrees):
+    (name,) = parse([f"rotate-{degrees:.12f}"])
+    assert parse([name]) == (name,)
+    assert draw(name, width=9, height=9, boxes=[], seed=0, key="").parameters == {
+        "degrees": pytest.approx(degrees, abs=1e-8)
+    }
+
+
 def test_no_name_at_all_is_an_error():
     with pytest.raises(UsageError, match="at least one"):
         parse([])
@@ -189,3 +208,16 @@ def test_a_crop_holds_a_box_as_a_whole(case, key):
     assert at["top"] <= box.top
     assert box.right <= at["left"] + at["width"] <= width
     assert box.bottom <= at["top"] + at["height"] <= height
+
+
+@given(boxed(), st.integers(0, 1000))
+def test_a_crop_leaves_room_around_its_box_where_the_photograph_has_some(case, key):
+    width, height, box = case
+    at = draw("crop", width=width, height=height, boxes=[box], seed=0, key=str(key)).parameters
+    for near, far, begin, length, size in (
+        (box.left, box.right, at["left"], at["width"], width),
+        (box.top, box.bottom, at["top"], at["height"], height),
+    ):
+        room = max(1.0, 0.05 * (far - near))
+        assert begin == 0 or near - begin >= room - 1e-9
+        assert begin + length == size or begin + length - far >= room - 1e-9

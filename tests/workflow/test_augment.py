@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import json
+import os
 
 import pytest
 from PIL import Image
@@ -14,8 +15,10 @@ from gt_workflow.adapters.memory import MemoryStorage, SerialEngine
 from gt_workflow.adapters.storage import FolderStorage
 from gt_workflow.adapters.walk import LocalFolders
 from gt_workflow.adapters.warp import Warp
+from gt_workflow.core.looks import alike_in
 from gt_workflow.core.manifest import read
-from gt_workflow.core.split import side
+from gt_workflow.core.near_duplicates import NEAR
+from gt_workflow.core.split import digest, side
 from gt_workflow.core.variant_boxes import Keeping
 from gt_workflow.core.variants import SEED_TEN
 from gt_workflow.errors import DataError, StorageError, UsageError
@@ -148,6 +151,45 @@ def test_labels_that_were_not_moved_are_not_passed_on():
     original, varied = bench.lines()
     assert "old" in original
     assert {"old", "old-metadata"}.isdisjoint(varied)
+
+
+def test_a_variant_tells_what_its_photograph_looks_like():
+    bench = Bench([labelled(0, **{"perceptual-hash": "00000000000000ff"})])
+    bench.run(variants=("flip-lr",), originals=False)
+    assert [line["perceptual-hash"] for line in bench.lines()] == ["00000000000000ff"]
+    bench = Bench([{"source-ref": "s3://bucket/images/0.jpg", "perceptual-hash": "f" * 16}])
+    bench.run(variants=("flip-lr",), originals=False)
+    assert [line["perceptual-hash"] for line in bench.lines()] == ["f" * 16]
+
+
+def test_near_duplicates_stay_together_when_their_variants_alone_are_listed(tmp_path):
+    for number in range(24):
+        noise = Image.effect_noise((6, 6), 90).resize((64, 64))
+        noise.save(tmp_path / f"a{number:02}.png")
+        noise.point(lambda value: int(value * 0.97)).save(tmp_path / f"b{number:02}.jpg")
+    for originals in (True, False):
+        bench = Bench()
+        bench.run(tmp_path, variants=("flip-lr",), originals=originals)
+        assert all(len(line["perceptual-hash"]) == 16 for line in bench.lines())
+        alike = alike_in(bench.raw().splitlines(), salt="", distance=NEAR)
+        units = {}
+        for line in bench.lines():
+            unit = alike.unit(digest(line["origin"]))
+            units.setdefault(line["photograph"][1:3], set()).add(unit)
+        assert None not in set.union(*units.values())
+        assert all(len(found) == 1 for found in units.values())
+
+
+def test_two_lines_of_one_photograph_are_cut_by_their_own_boxes():
+    first, second = labelled(0, [(2, 2, 6, 6)]), labelled(0, [(52, 38, 8, 6)])
+    bench = Bench([first, second])
+    bench.run(variants=("crop",), originals=False)
+    lines = bench.lines()
+    assert len({line["source-ref"] for line in lines}) == 2
+    for line in lines:
+        image = Image.open(io.BytesIO(bench.storage.objects[line["source-ref"]]))
+        size = line["boxes"]["image_size"][0]
+        assert image.size == (size["width"], size["height"])
 
 
 def test_failed_and_untouched_lines_are_passed_on():
@@ -323,6 +365,116 @@ def test_what_channels_would_drop_gets_no_variants_on_the_train_side():
     assert train.photographs == 7  # one of eight goes to validation, which had none otherwise
 
 
+def test_two_lines_alike_are_done_once_as_well():
+    bench = Bench([labelled(0), labelled(0)])
+    bench.run(variants=("crop",))
+    assert bench.run(variants=("crop",)).unchanged
+
+
+def test_images_that_were_taken_from_an_interrupted_run_are_made_again():
+    lines = [labelled(number) for number in range(40)]
+    whole = Bench(lines)
+    whole.run(variants=("flip-lr",))
+    broken = Bench(lines)
+    broken.storage = Halting(broken.storage.objects)
+    broken.storage.left = 35
+    with pytest.raises(KeyboardInterrupt):
+        broken.run(variants=("flip-lr",))
+    broken.storage.left = 10**9
+    for uri in list(broken.written()):
+        if "/images/" in uri:
+            broken.storage.delete(uri)
+    assert f"{OUT}/part-00000000.lines" in broken.storage.objects
+    broken.run(variants=("flip-lr",))
+    assert broken.written() == whole.written()
+
+
+def test_one_image_more_does_not_make_up_for_one_less():
+    bench = Bench([labelled(0)])
+    bench.run()
+    before = bench.written()
+    image = next(uri for uri in before if "/images/" in uri)
+    bench.storage.objects[f"{OUT}/images/other.jpg"] = bench.storage.objects.pop(image)
+    assert not bench.run().unchanged
+    assert bench.written()[image] == before[image]
+    bench.storage.objects[image] = b"shorter"
+    assert not bench.run().unchanged
+    assert bench.written()[image] == before[image]
+
+
+def test_a_photograph_that_was_replaced_is_varied_anew(tmp_path):
+    path = tmp_path / "a.bmp"
+    Image.new("RGB", (8, 8), "red").save(path)
+    size, was = path.stat().st_size, path.stat().st_mtime_ns
+    bench = Bench()
+    bench.run(tmp_path, variants=("flip-lr",))
+    assert bench.run(tmp_path, variants=("flip-lr",)).unchanged
+    Image.new("RGB", (8, 8), "lime").save(path)
+    os.utime(path, ns=(was + 1, was + 1))
+    assert path.stat().st_size == size
+    assert not bench.run(tmp_path, variants=("flip-lr",)).unchanged
+    for line in bench.lines():
+        image = Image.open(io.BytesIO(bench.storage.objects[line["source-ref"]]))
+        assert image.getpixel((4, 4)) == (0, 255, 0)
+
+
+class Racing(MemoryStorage):
+    """Another run of the same ends, as this one is about to write its manifest."""
+
+    def __init__(self, objects, other):
+        super().__init__(objects)
+        self.other = other
+
+    def create(self, uri):
+        if uri == f"{OUT}/augmented.manifest" and self.other is not None:
+            other, self.other = self.other, None
+            other(self)
+        return super().create(uri)
+
+
+def test_two_runs_at_once_end_in_the_same_and_leave_nothing_half_done():
+    lines = [labelled(number) for number in range(3)]
+    whole = Bench(lines)
+    whole.run(variants=("flip-lr",))
+    bench = Bench(lines)
+    bench.storage = Racing(
+        bench.storage.objects,
+        lambda storage: Bench(lines, storage=storage).run(variants=("flip-lr",)),
+    )
+    assert bench.run(variants=("flip-lr",)).counts["variants"] == 3
+    assert bench.written() == whole.written()
+    bench = Bench(lines)
+    bench.storage = Racing(
+        bench.storage.objects, lambda storage: storage.delete(f"{OUT}/part-00000000.lines")
+    )
+    with pytest.raises(StorageError, match="another run of augment is at work in this folder"):
+        bench.run(variants=("flip-lr",))
+
+
+def test_leftover_parts_go_when_everything_is_there():
+    bench = Bench([labelled(0)])
+    bench.run()
+    before = bench.written()
+    bench.storage.objects[f"{OUT}/part-00000000.lines"] = b'{"counts":{},"left_out":[]}\n'
+    assert bench.run().unchanged
+    assert bench.written() == before
+
+
+def test_a_run_that_left_only_its_name_does_not_stop_another():
+    bench = Bench([labelled(0), labelled(1)])
+    del bench.storage.objects["s3://bucket/images/0.jpg"]
+    with pytest.raises(DataError):
+        bench.run(variants=("flip-lr",))
+    assert list(bench.written()) == [f"{OUT}/unfinished.json"]
+    assert bench.run(variants=("flip-lr",), on_bad_line="skip").counts["variants"] == 1
+    bench = Bench([labelled(0), labelled(1)])
+    del bench.storage.objects["s3://bucket/images/1.jpg"]
+    with pytest.raises(DataError):
+        bench.run(variants=("flip-lr",))
+    with pytest.raises(UsageError, match=r"unfinished run of another .* delete that folder"):
+        bench.run(variants=("flip-lr",), on_bad_line="skip")
+
+
 def test_sets_apart_lie_side_by_side():
     bench = Bench([labelled(0)])
     receipts = [bench.run(variants=(name,), apart=True) for name in ("flip-lr", "flip-tb")]
@@ -340,12 +492,42 @@ def test_a_line_or_image_that_cannot_be_read_is_passed_on_if_bad_lines_are_skipp
     with pytest.raises(DataError, match=r"output\.manifest:2: "):
         bench.plan()
     receipt = bench.run(variants=("flip-lr",), on_bad_line="skip")
-    ((name, reason),) = receipt.left_out
-    assert name == "line 3"
+    (second, unread), (name, reason) = receipt.left_out
+    assert (second, name) == ("line 2", "line 3")
+    assert "no JSON" in unread
     assert "images/1.jpg" in reason
     assert receipt.counts["variants"] == 2
     assert bench.raw().splitlines()[2] == b"no line"
     assert len(bench.raw().splitlines()) == 6
+
+
+@pytest.mark.parametrize("odd", ["1e400", "9" * 5000, "[" * 3000 + "]" * 3000])
+@pytest.mark.parametrize("place", ["annotations", "objects", "metadata", "line"])
+def test_numbers_that_cannot_be_written_again_make_a_bad_line_or_stay(odd, place):
+    bench = Bench([labelled(0), labelled(1)])
+    first, second = bench.storage.objects[SOURCE].splitlines()
+    before, behind = {
+        "annotations": (b'"class_id"', b'"z": ODD, "class_id"'),
+        "objects": (b'"confidence"', b'"z": ODD, "confidence"'),
+        "metadata": (b'"job-name"', b'"z": ODD, "job-name"'),
+        "line": (b'"price"', b'"z": ODD, "price"'),
+    }[place]
+    first = first.replace(before, behind.replace(b"ODD", odd.encode()), 1)
+    bench.storage.objects[SOURCE] = first + b"\n" + second + b"\n"
+    receipt = bench.run(variants=("flip-lr",), on_bad_line="skip")
+    if receipt.left_out:
+        assert receipt.left_out[0][0] == "line 1"
+        with pytest.raises(DataError, match=r"output\.manifest:1: "):
+            bench.run(variants=("flip-lr",), out="s3://bucket/other")
+    assert receipt.counts["variants"] == 2 - len(receipt.left_out)
+    assert bench.raw().startswith(first + b"\n")
+
+
+def test_an_address_with_a_null_character_is_a_bad_line():
+    bench = Bench([labelled(0) | {"source-ref": "a\0b.jpg"}, labelled(1)])
+    with pytest.raises(DataError, match=r"output\.manifest:1: source-ref: .*null character"):
+        bench.run()
+    assert bench.run(on_bad_line="skip").counts["photographs"] == 1
 
 
 def test_somebody_elses_files_are_left_alone():
@@ -362,6 +544,14 @@ def test_a_missing_image_names_its_line():
     with pytest.raises(DataError, match=r"output.manifest:2: source-ref.*1\.jpg"):
         bench.run()
     assert f"{OUT}/augmented.manifest" not in bench.storage.objects
+
+
+def test_an_image_beyond_the_limit_is_an_error_before_it_is_decoded():
+    buffer = io.BytesIO()
+    Image.new("1", (10_001, 10_000)).save(buffer, "PNG")
+    bench = Bench([labelled(0)], {"s3://bucket/images/0.jpg": buffer.getvalue()})
+    with pytest.raises(DataError, match=r":1: source-ref: .*0\.jpg has more than 100 million pix"):
+        bench.run()
 
 
 def test_a_label_of_another_size_is_an_error():

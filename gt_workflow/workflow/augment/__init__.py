@@ -9,9 +9,14 @@ run goes on at the shard. At the end the shards' lines are joined to `OUT/augmen
     untouched  variants without boxes, if no line of the manifest has a label; else passed on
     failed     passed on
     variants   passed on: variants are made of photographs alone
+    unreadable passed on and told as left out, if bad lines are skipped
+
+What is passed on is listed with the photographs themselves: without `originals` there are only the
+variants made here, and the receipt counts the lines that are not listed.
 """
 
 from gt_workflow.core.label_schema import VARIANT
+from gt_workflow.workflow.augment.families import families
 from gt_workflow.workflow.augment.planning import plan
 from gt_workflow.workflow.augment.running import VARYING, run
 from gt_workflow.workflow.augment.settings import AugmentPlan, AugmentReceipt, AugmentSettings
@@ -22,6 +27,7 @@ __all__ = [
     "AugmentPlan",
     "AugmentReceipt",
     "AugmentSettings",
+    "families",
     "plan",
     "run",
 ]

@@ -1,9 +1,8 @@
 """A variant's manifest line: its photograph's, with the boxes where the variant has them.
 
-The line keeps every member of its photograph's (origin, name, metadata of jobs) but what it would
-be wrong to keep: labels of other jobs' boxes, which nobody moved, and what the photograph looks
-like. `variant` names what it was made from, how, and with which parameters. Numbers are rounded
-here, to a millionth of a pixel.
+The line keeps every member of its photograph's (origin, name, what the photograph looks like,
+metadata of jobs) but labels of other jobs' boxes, which nobody moved. `variant` names what it was
+made from, how, and with which parameters. Numbers are rounded here, to a millionth of a pixel.
 """
 
 from __future__ import annotations
@@ -15,11 +14,12 @@ from typing import Any
 import msgspec
 
 from gt_workflow.core.json_lines import members, spans_of, with_members, with_spans
-from gt_workflow.core.label_schema import LOOK, SUFFIX, VARIANT, box_attributes
+from gt_workflow.core.label_schema import SUFFIX, VARIANT, box_attributes
 from gt_workflow.core.manifest import Record
 from gt_workflow.core.records import Label
 from gt_workflow.core.variant_boxes import Keeping, follow
 from gt_workflow.core.variants import Geometry, Variant
+from gt_workflow.errors import DataError
 
 
 def provenance(variant: Variant, *, source_ref: str) -> dict[str, Any]:
@@ -35,22 +35,25 @@ def unlabelled(record: Record, variant: Variant, *, uri: str) -> bytes:
         "origin": record.origin,
         VARIANT: provenance(variant, source_ref=record.source_ref),
     }
-    return with_members(record.raw, changes, drop=[LOOK])
+    return with_members(record.raw, changes)
 
 
 class Labelled:
     """A labelled photograph, its line read once for all its variants."""
 
     def __init__(self, record: Record, label: Label, keeping: Keeping) -> None:
-        """Take the line apart; `label` is the record's own."""
+        """Take the line apart; `label` is the record's own.
+
+        Raises `DataError` if it holds beside the boxes what cannot be written again.
+        """
         self._record, self._label, self._keeping = record, label, keeping
         attribute, metadata_key = label.attribute, label.attribute + SUFFIX
         table = members(record.raw)
-        self._value: dict[str, Any] = msgspec.json.decode(table[attribute])
-        self._metadata: dict[str, Any] = msgspec.json.decode(table[metadata_key])
+        self._value = _whole(record, attribute, table[attribute])
+        self._metadata = _whole(record, metadata_key, table[metadata_key])
         others = {name for names in box_attributes(table) for name in names} - {attribute}
         stale = [member for name in sorted(others) for member in (name, name + SUFFIX)]
-        bare = with_members(record.raw, {attribute: 0, metadata_key: 0}, drop=[*stale, LOOK])
+        bare = with_members(record.raw, {attribute: 0, metadata_key: 0}, drop=stale)
         self._spans = spans_of(bare)
 
     def line(
@@ -99,6 +102,19 @@ class Labelled:
                 edges |= _edges(box.top, box.bottom, "top", "height")
                 kept[index] = self._value["annotations"][index] | edges
         return kept
+
+
+def _whole(record: Record, member: str, raw: msgspec.Raw) -> dict[str, Any]:
+    """Return all that a member holds: what is not ours is passed on."""
+    try:
+        return dict(msgspec.json.decode(raw))
+    except (msgspec.DecodeError, RecursionError) as error:
+        reason = str(error).partition(" - at")[0]
+        raise DataError(
+            f"it holds what cannot be passed on to variants: {reason}",
+            uri=record.source_ref,
+            field=member,
+        ) from error
 
 
 def _classes(names: Mapping[str, str], boxes: list[dict[str, Any]]) -> dict[str, str]:

@@ -1,7 +1,7 @@
 """One photograph, in a worker process: its variants are made and stored, its lines given back.
 
-Names follow from the photograph's own (its path in the folder, its `source-ref` in a manifest), so
-that a photograph's variants are the same files whenever, wherever and in which order it is done.
+Names follow from the photograph's own (its path in the folder, its line in a manifest), so that a
+photograph's variants are the same files whenever, wherever and in which order it is done.
 """
 
 from __future__ import annotations
@@ -15,13 +15,15 @@ from pathlib import PurePosixPath
 from typing import Final
 
 from gt_workflow.core.boxes import Box
+from gt_workflow.core.label_schema import LOOK
 from gt_workflow.core.manifest import Record, input_line, read
-from gt_workflow.core.objects import MAX_IMAGE_BYTES
+from gt_workflow.core.objects import MAX_IMAGE_BYTES, MAX_IMAGE_PIXELS
 from gt_workflow.core.variants import Recipe, choose, draw, recipe
-from gt_workflow.errors import DataError, StorageError
+from gt_workflow.errors import DataError, ObjectNotFoundError, StorageError
 from gt_workflow.ports import Folders, Images, Storage, Warper
 from gt_workflow.workflow.augment.lines import Labelled, unlabelled
 from gt_workflow.workflow.augment.settings import AugmentSettings, Item
+from gt_workflow.workflow.channels.packing import MissingImageError
 
 _SUFFIXES: Final = {"JPEG": "jpg", "PNG": "png"}
 
@@ -66,32 +68,36 @@ class Vary:
         stem = _stem(item.name)
         first = f"{self.out}/{stem}.{_SUFFIXES[found.format]}"
         names = {"origin": hashlib.sha256(data).hexdigest()[:16], "photograph": item.name}
+        if found.perceptual_hash:
+            names[LOOK] = found.perceptual_hash
         whole = input_line(first, names)
         record = Record(0, whole, first, names["origin"])
         try:
-            made = self._variants(record, found.stored, (found.width, found.height), item.name)
+            size = (found.width, found.height)
+            made = self._variants(record, found.stored, size, key=item.name, stem=stem)
         except DataError as error:
             return _left_out(error.reason)
         lines = []
         if self.settings.originals:
             self._write(first, found.stored)
             lines.append(whole)
-        kept = len(lines)
-        counts = made.counts + Counter(photographs=1, originals=kept, files=kept)
+        counts = made.counts + Counter(photographs=1, originals=len(lines))
         return Made((*lines, *made.lines), counts)
 
     def _line(self, item: Item) -> Made:
         own = (item.raw,) if self.settings.originals else ()
         counts = Counter(originals=len(own))
+        missing = Counter[str]() if own else Counter(lines_not_listed=1)
         if not item.vary:
-            return Made(own, counts)
+            counts["lines_unreadable"] += bool(item.reason)
+            return Made(own, counts + missing, item.reason)
         (record,) = read((item.raw,), uri=self.settings.source, attribute=self.attribute)
         try:
             made = self._labelled(record, item.line)
         except DataError as error:
             if self.settings.on_bad_line == "stop":
                 raise
-            return Made(own, counts + Counter(photographs_left_out=1), error.reason)
+            return Made(own, counts + missing + Counter(photographs_left_out=1), error.reason)
         return Made((*own, *made.lines), counts + made.counts)
 
     def _labelled(self, record: Record, line: int) -> Made:
@@ -100,15 +106,26 @@ class Vary:
         def refuse(reason: str, where: str) -> DataError:
             return DataError(reason, uri=self.settings.source, line=line, field=where)
 
+        if "\0" in record.source_ref:
+            raise refuse("no image's address has a null character", "source-ref")
         try:
             data = self._file(record.source_ref)
         except StorageError as error:
             reason = f"its image {record.source_ref} cannot be read: {error.reason}"
-            raise refuse(reason, "source-ref") from error
+            refusal = refuse(reason, "source-ref")
+            if isinstance(error, ObjectNotFoundError):
+                refusal = MissingImageError(
+                    reason, uri=refusal.uri, line=refusal.line, field=refusal.field
+                )
+                refusal.source_ref = record.source_ref
+            raise refusal from error
         try:
             size = self.images.read_size(io.BytesIO(data))
         except DataError as error:
             raise refuse(f"{record.source_ref}: {error.reason}", "source-ref") from error
+        if size[0] * size[1] > MAX_IMAGE_PIXELS:
+            reason = f"has more than {MAX_IMAGE_PIXELS / 1e6:g} million pixels; scale it down"
+            raise refuse(f"{record.source_ref} {reason}", "source-ref")
         label = record.label
         if label is not None and (label.width, label.height) != size:
             raise refuse(
@@ -117,20 +134,24 @@ class Vary:
                 f"{label.attribute}.image_size",
             )
         try:
-            made = self._variants(record, data, size, record.source_ref)
+            name = record.source_ref
+            made = self._variants(record, data, size, key=name, stem=_stem(name, record.raw))
         except DataError as error:
-            raise refuse(f"{record.source_ref}: {error.reason}", "source-ref") from error
+            where = error.field or "source-ref"
+            raise refuse(f"{record.source_ref}: {error.reason}", where) from error
         counts = made.counts + Counter(photographs=1)
         if label is not None:
             counts["boxes_before"] += len(label.annotations)
         return Made(made.lines, counts)
 
-    def _variants(self, record: Record, data: bytes, size: tuple[int, int], key: str) -> Made:
-        """Make and store the variants; `key` is the photograph's own name, chance comes from it."""
+    def _variants(
+        self, record: Record, data: bytes, size: tuple[int, int], *, key: str, stem: str
+    ) -> Made:
+        """Make and store the variants, in files that `stem` names; chance comes from `key`."""
         width, height = size
         label, asked = record.label, self.settings
         boxes: list[Box] = [one.box for one in label.annotations] if label else []
-        stem, suffix = _stem(key), "png" if data.startswith(b"\x89PNG") else "jpg"
+        suffix = "png" if data.startswith(b"\x89PNG") else "jpg"
         wanted: list[tuple[str, Recipe]] = []
         lines, counts = [], Counter[str]()
         told = Labelled(record, label, asked.keeping) if label else None
@@ -150,7 +171,7 @@ class Vary:
         for (uri, _), image in zip(wanted, rendered, strict=True):
             self._write(uri, image.data)
             counts[f"images_{image.how}"] += 1
-        counts += Counter(variants=len(lines), files=len(lines))
+        counts += Counter(variants=len(lines))
         return Made(tuple(lines), counts)
 
     def _file(self, where: str) -> bytes:
@@ -169,8 +190,13 @@ def _left_out(reason: str) -> Made:
     return Made(counts=Counter(photographs_left_out=1), reason=reason)
 
 
-def _stem(name: str) -> str:
-    """Return a file's name that tells people whose it is, and no two photographs share."""
+def _stem(name: str, line: bytes = b"") -> str:
+    """Return a file's name that tells people whose it is, and no two photographs share.
+
+    Nor do two lines of a manifest that name one photograph: where it is cut, their boxes decide.
+    """
     readable = re.sub(r"[^A-Za-z0-9_]+", "-", PurePosixPath(name).stem).strip("-")[:60]
-    digest = hashlib.sha256(name.encode(errors="surrogatepass")).hexdigest()[:10]
-    return f"{readable or 'image'}-{digest}"
+    digest = hashlib.sha256(name.encode(errors="surrogatepass"))
+    if line:
+        digest.update(b"\0" + line)
+    return f"{readable or 'image'}-{digest.hexdigest()[:10]}"

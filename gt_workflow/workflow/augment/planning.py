@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from gt_workflow.core.split import Side
     from gt_workflow.ports import Folders, Progress, Storage
 
-_VERSION: Final = 1  # counts up when the same source and settings would give other bytes
+_VERSION: Final = 2  # counts up when the same source and settings would give other bytes
 _MIN_SIDE: Final = 1.0  # pixels of a box that convert takes, which decides about the split
 
 
@@ -86,7 +86,9 @@ def _of_folder(settings: AugmentSettings, storage: Storage, folders: Folders) ->
     )
     found = [f"{one.name}\0{one.size}" for one in gathered.candidates]
     digest = _digest(settings, hashlib.sha256("\n".join(found).encode(errors="replace")))
-    return AugmentPlan(settings, len(files), 0, None, digest, files=files)
+    states = "\n".join(f"{one.name}\0{one.modified}" for one in gathered.candidates)
+    seen = hashlib.sha256(states.encode(errors="replace")).hexdigest()
+    return AugmentPlan(settings, len(files), 0, None, digest, files=files, seen=seen)
 
 
 def _of_manifest(settings: AugmentSettings, storage: Storage, progress: Progress) -> AugmentPlan:
@@ -145,13 +147,18 @@ def _records(
     file: BinaryIO, settings: AugmentSettings, attribute: str | None, bad: list[Item]
 ) -> Iterator[Record]:
     """Yield the lines that can be read; `bad` gets the others, if they are to be passed on."""
+
+    def reject(raw: bytes, error: DataError) -> None:
+        reason = f"{error.field}: {error.reason}" if error.field else error.reason
+        bad.append(Item(raw=raw, line=error.line or 0, vary=False, reason=reason))
+
     file.seek(0)
     return read(
         split_lines(file, uri=settings.source),
         uri=settings.source,
         attribute=attribute,
         on_bad_line=settings.on_bad_line,
-        reject=lambda raw, error: bad.append(Item(raw=raw, line=error.line or 0, vary=False)),
+        reject=reject,
     )
 
 

@@ -12,7 +12,9 @@ from gt_workflow.core.variant_boxes import Keeping
 from gt_workflow.core.variants import choose, parse
 from gt_workflow.errors import UsageError
 from gt_workflow.ports import Look
+from gt_workflow.workflow.channels.plan import check_distance
 
+_MOST = 1000  # variants of a photograph
 _APART = 12  # digits of the digest that name a folder
 
 
@@ -25,7 +27,8 @@ class AugmentSettings:
     `per_image` None is all `variants`. With `side` "train" the split is that of `convert` with the
     same `validation`, `salt` and `distance`, and photographs labelled as empty get no variants:
     convert drops them there. `originals` also lists the photographs themselves. Under `on_bad_line`
-    "skip" a line that cannot be read, or whose image cannot, is passed on without variants.
+    "skip" a manifest's line that cannot be read, or whose image cannot, gets no variants; a
+    folder's photograph that cannot be read never stops a run.
     """
 
     source: str
@@ -49,8 +52,8 @@ class AugmentSettings:
         """Check what no later stage could explain; raises `UsageError`."""
         if not self.source or not self.folder:
             raise UsageError("name a source, and a folder for the variants: --out")
-        if self.per_image is not None and self.per_image < 1:
-            raise UsageError("--per-image (augment.per-image): at least 1 variant of each image")
+        if self.per_image is not None and not 1 <= self.per_image <= _MOST:
+            raise UsageError(f"--per-image (augment.per-image): from 1 to {_MOST:,} of each image")
         if not 0 <= self.keeping.min_visible <= 1:
             raise UsageError("--min-visible (augment.min-visible): a share of a box, from 0 to 1")
         if not self.keeping.min_side > 0:
@@ -59,6 +62,10 @@ class AugmentSettings:
             raise UsageError("--quality (augment.quality): a JPEG's, from 1 to 100")
         if self.look.chroma not in {None, "4:4:4", "4:2:2", "4:2:0"}:
             raise UsageError("--chroma (augment.chroma): 4:4:4, 4:2:2 or 4:2:0")
+        if self.side == "train":
+            if not 0 <= self.validation < 1:  # 0: all of it is train
+                raise UsageError(f"channels.validation: a share below 1, not {self.validation}")
+            check_distance(self.distance)
         if f"{self.folder}/".startswith(f"{self.source.rstrip('/')}/"):
             raise UsageError(
                 "variants among the photographs would be taken for photographs; name a folder "
@@ -86,7 +93,7 @@ class AugmentSettings:
 class Item:
     """One photograph: a file (`name`, `where`), or a line of a manifest (`raw`, its number).
 
-    A line with `vary` False is passed on as it is.
+    A line with `vary` False is passed on as it is; `reason` tells why it cannot be read.
     """
 
     name: str = ""
@@ -94,11 +101,16 @@ class Item:
     raw: bytes = b""
     line: int = 0
     vary: bool = True
+    reason: str = ""
 
 
 @dataclass(frozen=True, slots=True)
 class AugmentPlan:
-    """What a run would do; `photographs` get variants, `passed` lines do not."""
+    """What a run would do; `photographs` get variants, `passed` lines do not.
+
+    `seen` tells in which state a folder's photographs were found: who has replaced one by another
+    of the same name and size gets its variants. A manifest is known by its bytes.
+    """
 
     settings: AugmentSettings
     photographs: int
@@ -109,6 +121,7 @@ class AugmentPlan:
     alike: Alike = NONE_ALIKE
     files: tuple[Item, ...] = ()
     labelled: bool = False
+    seen: str = ""
 
     @property
     def folder(self) -> str:
@@ -135,7 +148,8 @@ class AugmentPlan:
 class AugmentReceipt:
     """What a run did: `manifest` lists everything, `left_out` (name, reason) what is missing.
 
-    `size` is the manifest's in bytes.
+    `size` is the manifest's in bytes, `images` a digest of the names and sizes of what is beside
+    it. `seen` is the plan's, and may differ between copies of a folder.
     """
 
     manifest: str
@@ -145,6 +159,8 @@ class AugmentReceipt:
     attribute: str | None
     counts: Mapping[str, int]
     left_out: tuple[tuple[str, str], ...]
+    images: str = ""
+    seen: str = ""
     unchanged: bool = False
 
     def to_dict(self) -> dict[str, Any]:
@@ -157,6 +173,8 @@ class AugmentReceipt:
             "attribute": self.attribute,
             "counts": dict(sorted(self.counts.items())),
             "left_out": [{"name": name, "reason": reason} for name, reason in self.left_out],
+            "images": self.images,
+            "seen": self.seen,
         }
 
     @classmethod
@@ -170,5 +188,7 @@ class AugmentReceipt:
             attribute=told["attribute"],
             counts=told["counts"],
             left_out=tuple((one["name"], one["reason"]) for one in told["left_out"]),
+            images=told.get("images", ""),
+            seen=told.get("seen", ""),
             unchanged=True,
         )

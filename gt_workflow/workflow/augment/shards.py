@@ -11,15 +11,26 @@ All of it is below the plan's folder:
 
 from __future__ import annotations
 
+import hashlib
 import json
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Container, Sequence
+from contextlib import suppress
 from typing import Any
 
-from gt_workflow.errors import DataError, ObjectNotFoundError, UsageError
+import msgspec
+
+from gt_workflow.errors import DataError, ObjectNotFoundError, StorageError, UsageError
 from gt_workflow.ports import Storage
 from gt_workflow.workflow.augment.photographs import Made
 from gt_workflow.workflow.augment.settings import AugmentPlan, AugmentReceipt, Item
+
+
+class _Line(msgspec.Struct, gc=False, rename={"source_ref": "source-ref"}):
+    source_ref: str
+
+
+_line = msgspec.json.Decoder(_Line).decode
 
 
 class Shards:
@@ -37,36 +48,49 @@ class Shards:
     def standing(self) -> AugmentReceipt | None:
         """Return the receipt of a run that is done and whose files are all there.
 
-        Raises `UsageError` if the folder holds something else.
+        Raises `UsageError` if the folder holds something else; a run that has left nothing there
+        but its name does not count.
         """
-        ours = False
-        for uri in (self._receipt, self._marker):
-            told = self._read(uri)
-            if told is None:
-                continue
-            ours = True
-            if told["digest"] != self._plan.digest:
-                raise UsageError(
-                    f"{self._plan.folder} holds variants of another source or with other settings; "
-                    "name another folder with --out"
-                )
-            if uri == self._receipt and self._complete(receipt := AugmentReceipt.of(told)):
-                return receipt
-        if not ours:
-            self._refuse_strangers()
-        return None
+        plan, told, marker = self._plan, self._read(self._receipt), self._read(self._marker)
+        if told is not None and told["digest"] != plan.digest:
+            raise UsageError(
+                f"{plan.folder} holds variants of another source or with other settings; "
+                "name another folder with --out"
+            )
+        foreign = marker is not None and marker["digest"] != plan.digest
+        if foreign and (self._any(self._part("")) or self._any(f"{self.images}/")):
+            raise UsageError(
+                f"{plan.folder} holds an unfinished run of another source or with other settings; "
+                "delete that folder, or name another folder with --out"
+            )
+        if told is None:
+            if marker is None or foreign:
+                self._refuse_strangers()
+            return None
+        receipt = AugmentReceipt.of(told)
+        if not self._complete(receipt):
+            return None
+        if marker is not None or self._numbers():
+            self._clear()  # another run of the same was under way as this one ended
+        return receipt
 
     def begin(self) -> None:
-        """Claim the folder."""
+        """Claim the folder; parts of photographs as they were before count for nothing."""
+        marker = self._read(self._marker)
+        if marker is None or marker.get("seen") != self._plan.seen:
+            self._clear()
         with self._storage.create(self._marker) as file:
-            file.write(json.dumps({"digest": self._plan.digest}).encode())
+            told = {"digest": self._plan.digest, "seen": self._plan.seen}
+            file.write(json.dumps(told).encode())
         self._storage.delete(self._receipt)
 
     def done(self) -> frozenset[int]:
-        """Return the numbers of the shards that are done."""
-        prefix = self._part("")
-        names = [uri.removeprefix(prefix)[:8] for uri in self._listed(prefix)]
-        return frozenset(int(name) for name in names if name.isdigit())
+        """Return the numbers of the shards that are done, and whose images are all there."""
+        numbers = self._numbers()
+        if not numbers:
+            return frozenset()
+        there = frozenset(self._listed(f"{self.images}/"))
+        return frozenset(number for number in numbers if self._whole(number, there))
 
     def write(self, number: int, shard: Sequence[tuple[Item, Made]]) -> None:
         """Keep a shard's lines behind a head of counts; its images are all there."""
@@ -83,17 +107,17 @@ class Shards:
         """Write the manifest from the shards, then the receipt; then the shards are done with.
 
         Raises `DataError` if there is no variant in them; then nothing but images is left.
+        If another run of the same has taken the shards away, its receipt is returned; raises
+        `StorageError` if there is none yet.
         """
         plan, storage = self._plan, self._storage
-        counts, left_out, size = Counter[str](), list[tuple[str, str]](), 0
-        with storage.create(self._manifest) as file:
-            for number in range(shards):
-                with storage.open(self._part(f"{number:08d}.lines")) as part:
-                    head = json.loads(part.readline())
-                    counts.update(head["counts"])
-                    left_out += [(name, reason) for name, reason in head["left_out"]]
-                    while chunk := part.read(1 << 20):
-                        size += file.write(chunk)
+        try:
+            counts, left_out, size = self._joined(shards)
+        except ObjectNotFoundError as error:
+            if (told := self.standing()) is not None:
+                return told
+            reason = "another run of augment is at work in this folder; run this again after it"
+            raise StorageError(reason, uri=plan.folder) from error
         if not counts["variants"]:
             storage.delete(self._manifest)
             self._clear()
@@ -107,11 +131,26 @@ class Shards:
             attribute=plan.attribute,
             counts=counts,
             left_out=tuple(left_out),
+            images=self._state(),
+            seen=plan.seen,
         )
         with storage.create(self._receipt) as file:
             file.write(json.dumps(receipt.to_dict(), ensure_ascii=False, indent=2).encode() + b"\n")
         self._clear()
         return receipt
+
+    def _joined(self, shards: int) -> tuple[Counter[str], list[tuple[str, str]], int]:
+        """Write the manifest; return counts, what was left out, and the manifest's size."""
+        counts, left_out, size = Counter[str](), list[tuple[str, str]](), 0
+        with self._storage.create(self._manifest) as file:
+            for number in range(shards):
+                with self._storage.open(self._part(f"{number:08d}.lines")) as part:
+                    head = json.loads(part.readline())
+                    counts.update(head["counts"])
+                    left_out += [(name, reason) for name, reason in head["left_out"]]
+                    while chunk := part.read(1 << 20):
+                        size += file.write(chunk)
+        return counts, left_out, size
 
     def _part(self, name: str) -> str:
         return f"{self._plan.folder}/part-{name}"
@@ -134,15 +173,43 @@ class Shards:
                 return False
         except ObjectNotFoundError:
             return False
-        return len(self._listed(f"{self.images}/")) >= receipt.counts["files"]
+        return receipt.seen == self._plan.seen and receipt.images == self._state()
+
+    def _state(self) -> str:
+        """Return a digest of the images' names and sizes."""
+        digest, prefix = hashlib.sha256(), f"{self.images}/"
+        with suppress(ObjectNotFoundError):
+            for stat in self._storage.list(prefix):
+                entry = f"{stat.uri.removeprefix(prefix)}\0{stat.size}\n"
+                digest.update(entry.encode(errors="backslashreplace"))
+        return digest.hexdigest()
+
+    def _numbers(self) -> frozenset[int]:
+        """Return the numbers of the shards whose lines are there."""
+        prefix = self._part("")
+        names = [uri.removeprefix(prefix)[:8] for uri in self._listed(prefix)]
+        return frozenset(int(name) for name in names if name.isdigit())
+
+    def _whole(self, number: int, there: Container[str]) -> bool:
+        """Tell whether all images are there that a shard's lines name, and that runs write."""
+        with self._storage.open(self._part(f"{number:08d}.lines")) as part:
+            part.readline()
+            refs = [_source_ref(line) for line in part]
+        return all(ref in there for ref in refs if ref.startswith(f"{self.images}/"))
 
     def _refuse_strangers(self) -> None:
         """Raise `UsageError` if what would be written is there, and no run of ours wrote it."""
-        found = self._listed(f"{self.images}/")[:1] + self._listed(self._part(""))[:1]
-        if self._storage.exists(self._manifest):
-            found.append(self._manifest)
-        if found:
-            raise UsageError(f"{found[0]} was not written by augment; name another --out")
+        found = self._any(f"{self.images}/") or self._any(self._part(""))
+        if found is None and self._storage.exists(self._manifest):
+            found = self._manifest
+        if found is not None:
+            raise UsageError(f"{found} was not written by augment; name another --out")
+
+    def _any(self, prefix: str) -> str | None:
+        try:
+            return next((stat.uri for stat in self._storage.list(prefix)), None)
+        except ObjectNotFoundError:
+            return None  # no bucket or folder yet
 
     def _listed(self, prefix: str) -> list[str]:
         try:
@@ -152,6 +219,14 @@ class Shards:
 
     def _clear(self) -> None:
         """Take away what only an unfinished run needs."""
-        for number in sorted(self.done()):
+        for number in sorted(self._numbers()):
             self._storage.delete(self._part(f"{number:08d}.lines"))
         self._storage.delete(self._marker)
+
+
+def _source_ref(line: bytes) -> str:
+    """Return the image of a line; none for a line that nobody can read, which was passed on."""
+    try:
+        return _line(line).source_ref
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+        return ""
