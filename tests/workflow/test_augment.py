@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import json
 import os
+from contextlib import nullcontext
 
 import pytest
 from PIL import Image
@@ -21,7 +22,7 @@ from gt_workflow.core.near_duplicates import NEAR
 from gt_workflow.core.split import digest, side
 from gt_workflow.core.variant_boxes import Keeping
 from gt_workflow.core.variants import SEED_TEN
-from gt_workflow.errors import DataError, StorageError, UsageError
+from gt_workflow.errors import BusyError, DataError, StorageError, UsageError
 from gt_workflow.ports import Look
 from gt_workflow.workflow import augment
 
@@ -421,6 +422,9 @@ def test_a_photograph_that_was_replaced_is_varied_anew(tmp_path):
 class Racing(MemoryStorage):
     """Another run of the same ends, as this one is about to write its manifest."""
 
+    def exclusive(self, folder):  # noqa: ARG002 - as S3, which has no locks
+        return nullcontext()
+
     def __init__(self, objects, other):
         super().__init__(objects)
         self.other = other
@@ -449,6 +453,14 @@ def test_two_runs_at_once_end_in_the_same_and_leave_nothing_half_done():
     )
     with pytest.raises(StorageError, match="another run of augment is at work in this folder"):
         bench.run(variants=("flip-lr",))
+
+
+def test_one_run_at_a_time_where_a_folder_can_be_held():
+    bench = Bench([labelled(0)])
+    with bench.storage.exclusive(OUT), pytest.raises(BusyError, match="wait for it"):
+        bench.run()
+    assert not bench.written()
+    assert bench.run().counts["photographs"] == 1
 
 
 def test_leftover_parts_go_when_everything_is_there():

@@ -30,52 +30,53 @@ def run(
 
     Raises `DataError` if the manifest has changed since it was planned and for an image that
     cannot be used, `UsageError` if `out` holds variants of another source or other settings, or
-    somebody else's files.
+    somebody else's files, `BusyError` if another run is writing there.
     """
-    shards = Shards(plan, storage)
-    told = shards.standing()
-    if told is not None:
-        return told
-    shards.begin()
-    done = shards.done()
-    vary = Vary(
-        storage=storage,
-        folders=folders,
-        images=images,
-        warper=warper,
-        settings=plan.settings,
-        attribute=plan.attribute if plan.labelled else None,
-        out=shards.images,
-    )
-    total = plan.photographs + plan.passed
-    last = -(-total // _SHARD)
-    each, finished = plan.settings.each, 0  # images
+    with storage.exclusive(plan.folder):
+        shards = Shards(plan, storage)
+        told = shards.standing()
+        if told is not None:
+            return told
+        shards.begin()
+        done = shards.done()
+        vary = Vary(
+            storage=storage,
+            folders=folders,
+            images=images,
+            warper=warper,
+            settings=plan.settings,
+            attribute=plan.attribute if plan.labelled else None,
+            out=shards.images,
+        )
+        total = plan.photographs + plan.passed
+        last = -(-total // _SHARD)
+        each, finished = plan.settings.each, 0  # images
 
-    def missing() -> Iterator[Item]:
-        nonlocal finished
-        for index, item in enumerate(items(plan, storage)):
-            if index // _SHARD not in done:
-                yield item
-            elif item.vary:
+        def missing() -> Iterator[Item]:
+            nonlocal finished
+            for index, item in enumerate(items(plan, storage)):
+                if index // _SHARD not in done:
+                    yield item
+                elif item.vary:
+                    finished += each
+
+        shard: list[tuple[Item, Made]] = []
+        waiting = (number for number in range(last) if number not in done)
+        number = 0
+        still = missing()
+        begun = list(islice(still, 1))
+        progress(VARYING, finished, each * plan.photographs)
+        for outcome in engine.map(vary, chain(begun, still)):
+            if not shard:
+                number = next(waiting)
+            shard.append((outcome.item, outcome.result()))
+            if outcome.item.vary:
                 finished += each
-
-    shard: list[tuple[Item, Made]] = []
-    waiting = (number for number in range(last) if number not in done)
-    number = 0
-    still = missing()
-    begun = list(islice(still, 1))
-    progress(VARYING, finished, each * plan.photographs)
-    for outcome in engine.map(vary, chain(begun, still)):
-        if not shard:
-            number = next(waiting)
-        shard.append((outcome.item, outcome.result()))
-        if outcome.item.vary:
-            finished += each
-            progress(VARYING, finished, each * plan.photographs)
-        if len(shard) == _length(number, total):
-            shards.write(number, shard)
-            shard = []
-    return shards.join(last)
+                progress(VARYING, finished, each * plan.photographs)
+            if len(shard) == _length(number, total):
+                shards.write(number, shard)
+                shard = []
+        return shards.join(last)
 
 
 def _length(number: int, total: int) -> int:
