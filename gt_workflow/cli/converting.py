@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import shlex
+from contextlib import ExitStack
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from msgspec.structs import replace
 
@@ -13,9 +14,16 @@ from gt_workflow.cli import show
 from gt_workflow.config import Settings
 from gt_workflow.errors import DataError, UsageError
 from gt_workflow.workflow import convert as stage
+from gt_workflow.workflow.sources import is_manifest
+
+if TYPE_CHECKING:
+    from gt_workflow.cli.augment import Done
+    from gt_workflow.ports import Storage
+    from gt_workflow.workflow.augment import AugmentSettings
+    from gt_workflow.workflow.split import Standing
 
 
-def convert(
+def convert(  # noqa: PLR0913 - one parameter per flag
     settings: Settings,
     manifest: str,
     *,
@@ -23,10 +31,14 @@ def convert(
     on_bad_line: Any,
     keep_empty: Any,
     classes: tuple[str, ...] | None,
+    validation: float | None,
     dry_run: bool,
     as_json: bool,
 ) -> None:
-    """Convert an output manifest, or print what would be done."""
+    """Convert an output manifest or a split, or print what would be done.
+
+    `validation` is the share that was named with the command.
+    """
     for flag, value, known in (
         ("--on-bad-line", on_bad_line, ("stop", "skip")),
         ("--keep-empty", keep_empty, ("drop", "validation")),
@@ -47,31 +59,33 @@ def convert(
         keep_empty=keep_empty,
         classes=classes,
     )
-    growing = None
-    if settings.augment.variants:
-        from gt_workflow.cli import augment
-
-        growing = augment.of_channels(
-            settings, manifest, out=out, attribute=attribute, on_bad_line=on_bad_line
-        )
     writes = out.startswith("s3://") and not dry_run
-    with (
-        show.Narrator() as narrator,
-        wiring.local(settings, writes=writes) as wired,
-        stage.Ahead(chosen, wired.storage, wanted=not dry_run and growing is None) as ahead,
-    ):
+    with ExitStack() as stack:
+        narrator = stack.enter_context(show.Narrator())
+        wired = stack.enter_context(wiring.local(settings, writes=writes))
+        parts = _parts(manifest, wired.storage, validation=validation)
+        if parts is not None:
+            chosen = replace(chosen, manifest=parts.train, held_out=parts.validation)
+        growing = _growing(settings, chosen)
+        ahead = stack.enter_context(
+            stage.Ahead(chosen, wired.storage, wanted=not dry_run and growing is None)
+        )
         # What is wrong with the labels is told before any image is made, by their own lines.
         planned = stage.plan(
             chosen, storage=wired.storage, progress=narrator, engine=wired.counting, ahead=ahead
         )
         if dry_run:
-            told = planned.to_dict()
+            told = planned.to_dict() | _left_alone(parts)
             if growing is not None:
+                from gt_workflow.cli import augment
+
                 told["augment"] = augment.plan_of_channels(growing, wired, narrator)
             show.data(show.hyphened(told))
             return
         grown = None
         if growing is not None:
+            from gt_workflow.cli import augment
+
             grown = augment.before_channels(growing, wired, narrator)
             chosen = replace(chosen, manifest=grown.receipt.manifest)
             planned = stage.plan(
@@ -89,11 +103,54 @@ def convert(
             raise _with_place(error, wired) from None
     if as_json:
         further = {} if grown is None else {"augment": grown.to_dict()}
-        show.data(show.receipt(receipt) | further)
-        return
+        show.data(show.receipt(receipt) | show.hyphened(_left_alone(parts)) | further)
+    else:
+        _tell(receipt, grown, parts, wired)
+
+
+def _tell(
+    receipt: stage.ConvertReceipt, grown: Done | None, parts: Standing | None, wired: wiring.Local
+) -> None:
     if grown is not None:
+        from gt_workflow.cli import augment
+
         augment.tell(grown)
     show.channels(receipt, wired.path)
+    if parts is not None and parts.test is not None:
+        show.note(f"left alone, for the evaluation: {wired.path(parts.test)}")
+
+
+def _growing(settings: Settings, chosen: stage.ConvertSettings) -> AugmentSettings | None:
+    if not settings.augment.variants:
+        return None
+    from gt_workflow.cli import augment
+
+    return augment.of_channels(
+        settings,
+        chosen.manifest,
+        out=chosen.out,
+        attribute=chosen.attribute,
+        on_bad_line=chosen.on_bad_line,
+        all_train=chosen.held_out is not None,
+    )
+
+
+def _parts(source: str, storage: Storage, *, validation: float | None) -> Standing | None:
+    """Return the split that is to be converted; None for a manifest."""
+    if is_manifest(source):
+        return None
+    from gt_workflow.workflow.split import standing
+
+    found = standing(source, storage)
+    if found is not None and validation is not None:
+        raise UsageError(
+            f"--validation: {source} is split already; leave it out, or split the manifest anew"
+        )
+    return found
+
+
+def _left_alone(parts: Standing | None) -> dict[str, str | None]:
+    return {} if parts is None else {"test_manifest": parts.test}
 
 
 def _with_place(error: stage.MissingImageError, wired: wiring.Local) -> DataError:

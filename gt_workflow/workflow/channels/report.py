@@ -16,13 +16,17 @@ HELD: Final = 4 << 20
 
 
 class Event(msgspec.Struct, frozen=True, omit_defaults=True, rename="kebab"):
-    """What a reader of the report is told about one line; `boxes` are places in the label."""
+    """What a reader of the report is told about one line; `boxes` are places in the label.
+
+    `manifest` is told where there are two.
+    """
 
     line: int | None
     what: str
     source_ref: str | None = None
     why: str | None = None
     boxes: list[int] | None = None
+    manifest: str | None = None
 
 
 class Spool:
