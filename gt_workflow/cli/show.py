@@ -214,6 +214,8 @@ def channels(receipt: ConvertReceipt, path: Callable[[str], str]) -> None:
             f"{count(receipt.near_duplicates, 'near-duplicate photograph')} kept on one side "
             f"(leaks prevented: {receipt.leaks_prevented})"
         )
+    if receipt.hashes == 0:
+        note("no line has a perceptual-hash: near-duplicates were not looked for")
     for warning in receipt.warnings:
         note(f"warning: {warning}")
     if receipt.report and receipt.left_out:

@@ -108,16 +108,23 @@ def _tell(receipt: SplitReceipt, wired: Any) -> None:
     told = receipt.to_dict()
     known = " (unchanged)" if receipt.unchanged else ""
     for part, entry in told["parts"].items():
-        counts = f"{show.count(entry['photographs'], 'photograph')}, {entry['lines']} lines"
+        photographs = show.count(entry["photographs"], "photograph")
         boxes = [f"{number} {name}" for name, number in entry["boxes_by_class"].items()]
         detail = f" ({', '.join(boxes)})" if 0 < len(boxes) <= 8 else ""
-        show.line(f"{part}: {counts}{detail}: {wired.path(entry['manifest'])}{known}")
+        counts = f"{photographs}{detail}, {show.count(entry['lines'], 'line')}"
+        show.line(f"{part}: {counts}: {wired.path(entry['manifest'])}{known}")
     if told["near_duplicates"]:
         show.line(
             f"{show.count(told['near_duplicates'], 'near-duplicate photograph')} kept on one side "
             f"(leaks prevented: {told['leaks_prevented']})"
         )
     if told["corrected"]:
-        show.line(f"moved for the balance of classes: {told['corrected']}")
+        show.line(f"moved to keep the shares: {show.count(told['corrected'], 'photograph')}")
+    hashes, number = told["perceptual_hashes"], receipt.plan.photographs
+    if hashes is not None and hashes < number:
+        show.note(
+            f"without a perceptual-hash: {number - hashes} of {number} photographs; "
+            "near-duplicates among them were not looked for"
+        )
     for warning in told["warnings"]:
         show.note(f"warning: {warning}")

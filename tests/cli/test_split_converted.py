@@ -120,3 +120,56 @@ def test_what_is_not_a_split_any_more_is_refused(parts, change, flags, message):
     assert status == 2
     assert message in err
     assert not Path("channels").exists()
+
+
+def test_photographs_without_a_hash_are_told(labelled):
+    status, _, err = labelled("split", "output.manifest", "--out", "parts")
+    assert status == 0
+    assert "without a perceptual-hash: 30 of 30 photographs; near-duplicates among them" in err
+    split = ("split", "output.manifest", "--distance", "-1", "--out")
+    assert "perceptual-hash" not in labelled(*split, "apart")[2]
+    assert json.loads(labelled(*split, "apart", "--json")[1])["perceptual-hashes"] is None
+    convert = ("convert", "output.manifest", "--to", "manifest", "--out", "channels")
+    assert (
+        "no line has a perceptual-hash: near-duplicates were not looked for"
+        in (labelled(*convert)[2])
+    )
+    report = json.loads(Path("channels/report.json").read_bytes())
+    assert report["counts"]["perceptual_hashes"] == 0
+    assert "perceptual-hash" not in labelled(*convert, "--set", "channels.distance=-1")[2]
+
+    lines = told("output.manifest")
+    for number, line in enumerate(lines[:10]):
+        line["perceptual-hash"] = f"{number * 0x0123456789ABCDEF % 2**64:016x}"
+    Path("some.manifest").write_text("".join(json.dumps(line) + "\n" for line in lines))
+    _, out, err = labelled("split", "some.manifest", "--out", "some", "--json")
+    assert json.loads(out)["perceptual-hashes"] == 10
+    assert "20 of 30 photographs" in labelled("split", "some.manifest", "--out", "some")[2]
+    _, out, err = labelled("convert", "some.manifest", "--to", "manifest", "--out", "c", "--json")
+    assert json.loads(out)["perceptual-hashes"] == 10
+    assert "perceptual-hash" not in err
+
+
+def test_boxes_are_told_of_photographs_and_lines_in_words_that_fit(labelled):
+    varied = ("augment", "output.manifest", "--out", "varied", "--variants", "flip-lr")
+    assert labelled(*varied)[0] == 0
+    split = ("split", "varied/augmented.manifest", "--out", "parts")
+    told_in_json = json.loads(labelled(*split, "--json")[1])["parts"]
+    out = labelled(*split)[1]
+    for part in PARTS:
+        photographs = [line for line in told(f"parts/{part}.manifest") if "variant" not in line]
+        boxes = sum(len(line["truth"]["annotations"]) for line in photographs)
+        assert sum(told_in_json[part]["boxes-by-class"].values()) == boxes
+        assert re.search(
+            rf"^{part}: {len(photographs)} photographs? "
+            rf"\(\d+ degu, \d+ wheel\), {2 * len(photographs)} lines: ",
+            out,
+            re.MULTILINE,
+        )
+    Path("bare.manifest").write_text(
+        "".join(json.dumps({"source-ref": f"s3://lab/{n}.jpg"}) + "\n" for n in range(5))
+    )
+    status, out, err = labelled("split", "bare.manifest", "--out", "bare", "--test", "0")
+    assert status == 0, err
+    assert ": 1 photograph, 1 line: bare/validation.manifest" in out
+    assert "class" not in out
