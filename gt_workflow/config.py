@@ -46,6 +46,15 @@ LISTS = frozenset(
     }
 )
 
+# What a setting of a type has to be; for errors. All others are sections.
+_KINDS: Mapping[object, str] = {
+    bool: "true or false",
+    int: "a whole number",
+    float: "a number",
+    str: "a text",
+    tuple: "a list of texts",
+}
+
 
 class _Section(
     msgspec.Struct, frozen=True, kw_only=True, rename="kebab", forbid_unknown_fields=True
@@ -204,7 +213,7 @@ def load(
     """Merge a settings file's text, the environment and flags (dotted paths; None is absent).
 
     `written` tells how a path is written on the command line, for errors.
-    Raises `DataError` for the file, `UsageError` for a variable or flag; both name the setting.
+    Raises `DataError` for a file that is no TOML, `UsageError` for a setting, which it names.
     """
     merged = _parsed(text, uri) if text else {}
     for path, value in _from_environment(environment or {}).items():
@@ -215,12 +224,32 @@ def load(
     try:
         return msgspec.convert(merged, Settings, strict=False)
     except msgspec.ValidationError as error:
-        path = _path(error)
+        path, reason = _wrong(error, merged)
         if (flags or {}).get(path) is not None:
             source = (written or {}).get(path, path)
         else:
             source = _variable(path)
-        raise UsageError(f"{source}: {_reason(error)}") from None
+        raise UsageError(f"{source}: {reason}") from None
+
+
+def fill(text: str, flags: Mapping[str, Any], *, written: Mapping[str, str]) -> str:
+    """Return a commented settings file's text with the flags (as in `load`) in place of its own.
+
+    Raises `UsageError` as `load` does.
+    """
+    settings = msgspec.to_builtins(load(flags=flags, written=written))
+    given = {path for path, value in flags.items() if value is not None}
+    lines, section = [], ""
+    for line in text.splitlines():
+        if line.startswith("["):
+            section = line.strip("[]") + "."
+        key = line.removeprefix("#").partition(" = ")[0]
+        if section + key in given:
+            value = settings if not section else settings[section[:-1]]
+            lines.append(f"{key} = {msgspec.json.encode(value[key]).decode()}")
+        else:
+            lines.append(line)
+    return "\n".join(lines) + "\n"
 
 
 def _parsed(text: str, uri: str) -> dict[str, Any]:
@@ -233,8 +262,18 @@ def _parsed(text: str, uri: str) -> dict[str, Any]:
     except tomllib.TOMLDecodeError as error:
         raise DataError(f"is no valid TOML: {error}", uri=uri) from None
     except msgspec.ValidationError as error:
-        raise DataError(_sentence(error), uri=uri) from None
+        path, reason = _wrong(error, merged)
+        raise UsageError(f"{uri}: {path}: {reason}") from None
     return merged
+
+
+def no_such(path: str) -> str:
+    """Say that there is no such setting, which one may be meant, and where all of them are."""
+    import difflib  # nobody needs it who makes no mistake
+
+    near = difflib.get_close_matches(path, setting_paths(), n=1)
+    meant = f"; did you mean {near[0]}?" if near else "."
+    return f"there is no such setting{meant} All are in the file that `launch --init` writes"
 
 
 def setting_paths(section: type[msgspec.Struct] = Settings) -> list[str]:
@@ -269,24 +308,35 @@ def _put(tree: dict[str, Any], path: str, value: Any) -> None:
     tree[key] = value
 
 
-def _sentence(error: msgspec.ValidationError) -> str:
-    """Say it with the setting's path instead of msgspec's `$`."""
-    return f"{_path(error) or 'settings'}: {_reason(error)}"
+def _wrong(error: msgspec.ValidationError, tree: Mapping[str, Any]) -> tuple[str, str]:
+    """Return the dotted path of the setting that is wrong, and what is wrong with it."""
+    message, _, place = str(error).partition(" - at ")
+    path = place.strip("`").removeprefix("$").removeprefix(".").partition("[")[0]
+    _, unknown, key = message.partition(" unknown field ")
+    if unknown:
+        whole = f"{path}.{key.strip('`')}".removeprefix(".")
+        return whole, no_such(whole)
+    if message.startswith("Invalid enum value"):
+        return path, f"{_expected(path)}, not{message.removeprefix('Invalid enum value')}"
+    value: Any = tree
+    for name in path.split("."):
+        value = value[name]
+    return path, f"{_expected(path)}, not {value!r}"
 
 
-def _path(error: msgspec.ValidationError) -> str:
-    """Return the dotted path of the setting that is wrong, without a place in a list."""
-    place = str(error).partition(" - at ")[2].strip("`").removeprefix("$").removeprefix(".")
-    return place.partition("[")[0]
-
-
-def _reason(error: msgspec.ValidationError) -> str:
-    """Say what is wrong; where there is a choice, name it."""
-    message = str(error).partition(" - at ")[0]
-    if not message.startswith("Invalid enum value") or _path(error) not in CHOICES:
-        return message
-    *others, last = CHOICES[_path(error)]
-    return f"is {', '.join(others)} or {last}, not{message.removeprefix('Invalid enum value')}"
+def _expected(path: str) -> str:
+    """Say what a setting has to be."""
+    if path in CHOICES:
+        *others, last = CHOICES[path]
+        return f"is {', '.join(others)} or {last}"
+    kind: Any = Settings
+    for name in path.split("."):
+        kind = next(
+            field.type for field in msgspec.structs.fields(kind) if field.encode_name == name
+        )
+    limits = getattr(kind, "__metadata__", ())
+    between = f" from {limits[0].ge} to {limits[0].le}" if limits else ""
+    return _KINDS.get(getattr(kind, "__origin__", kind), "a table") + between
 
 
 def _variable(path: str) -> str:

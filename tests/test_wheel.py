@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import subprocess
 import sys
 import venv
@@ -11,20 +12,26 @@ from pathlib import Path
 
 import pytest
 
+from gt_workflow.core.plain_lines import COMPILED
+
 ROOT = Path(__file__).parents[1]
 
 
-@pytest.fixture(scope="module")
-def wheel(tmp_path_factory):
-    folder = tmp_path_factory.mktemp("wheel")
+def build(folder, **environment):
     subprocess.run(
         [sys.executable, "-m", "hatchling", "build", "--target", "wheel", "--directory", folder],
         cwd=ROOT,
         check=True,
         capture_output=True,
+        env=os.environ | environment,
     )
     (built,) = folder.glob("*.whl")
     return built
+
+
+@pytest.fixture(scope="module")
+def wheel(tmp_path_factory):
+    return build(tmp_path_factory.mktemp("wheel"))
 
 
 def test_the_wheel_holds_templates_page_and_licence_but_no_tests(wheel):
@@ -36,6 +43,15 @@ def test_the_wheel_holds_templates_page_and_licence_but_no_tests(wheel):
     assert not [name for name in names if name.startswith("tests/")]
 
 
+@pytest.mark.skipif(sys.platform == "win32", reason="its compiler is found otherwise")
+def test_without_a_compiler_the_wheel_is_pure_and_complete(tmp_path):
+    pure = build(tmp_path, CC="no-such-compiler")
+    assert pure.name.endswith("-py3-none-any.whl")
+    names = zipfile.ZipFile(pure).namelist()
+    assert "gt_workflow/core/plain_lines.py" in names
+    assert not [name for name in names if name.endswith((".so", ".pyd"))]
+
+
 def test_the_main_job_runs_from_the_wheel_in_an_empty_environment(wheel, tmp_path):
     environment = tmp_path / "environment"
     venv.create(environment, with_pip=True)
@@ -44,6 +60,9 @@ def test_the_main_job_runs_from_the_wheel_in_an_empty_environment(wheel, tmp_pat
     lock = ROOT / "requirements.lock"
     subprocess.run([*install, "--require-hashes", "-r", lock], check=True)
     subprocess.run([*install, "--no-deps", wheel], check=True)
+    told = "from gt_workflow.core.plain_lines import COMPILED; print(COMPILED)"
+    told = subprocess.run([python, "-c", told], check=True, capture_output=True, text=True)
+    assert told.stdout.strip() == str(COMPILED)
     command = python.with_name("gt-workflow")
     subprocess.run([command, "demo", "demo", "--count", "3"], cwd=tmp_path, check=True)
     launch = [command, "launch", "demo/photographs", "--labels", "degu,wheel", "--json"]

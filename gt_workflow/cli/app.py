@@ -88,7 +88,7 @@ def app() -> None:
 )
 @click.option("--public-anyway", is_flag=True, help="AWS: ask for the closed public workforce.")
 @click.option("--max-cost", metavar="USD", help="AWS: above this, ask first.")
-@click.option("--init", is_flag=True, help="Write a commented gt.toml, no more.")
+@click.option("--init", is_flag=True, help="Write a commented gt.toml with these flags, no more.")
 @click.option("--dry-run", is_flag=True, help="Print plan, request and cost; create nothing.")
 @click.option("--no-wait", is_flag=True, help="Return as soon as the job exists.")
 @options.with_common
@@ -119,38 +119,39 @@ def launch(  # noqa: PLR0913 - one parameter per flag
     no_wait: bool,
     common: Common,
 ) -> None:
-    """Turn photographs into a labeling job and, when it is done, into training channels."""
+    """Turn photographs into a labeling job, then training channels."""
     from gt_workflow.cli import launching
 
+    flags = {
+        "photographs": photographs,
+        "labels": names(labels),
+        "name": name,
+        "duplicates": duplicates,
+        "job.workers": workers_per_object,
+        "job.instructions": instructions,
+        "job.gold": gold,
+        "job.gold-rate": gold_rate,
+        "workers.kind": workers,
+        "workers.truth": truth,
+        "channels.forms": names(to),
+        "channels.out": out,
+        "augment.variants": options.variants(augment),
+        "store.bucket": bucket,
+        "aws.role": role,
+        "aws.workteam": workteam,
+        "aws.public-anyway": public_anyway or None,
+        "auto-label.enabled": auto_label or bool(auto_label_from) or None,
+        "auto-label.start-from": auto_label_from,
+        "cost.max": max_cost,
+    }
     if init:
         launching.write_settings_file(
-            common.settings_file or Path("gt.toml"), as_json=common.as_json
+            common.settings_file or Path("gt.toml"),
+            lambda template: common.settings_text(template, flags),
+            as_json=common.as_json,
         )
         return
-    settings = common.settings(
-        {
-            "photographs": photographs,
-            "labels": names(labels),
-            "name": name,
-            "duplicates": duplicates,
-            "job.workers": workers_per_object,
-            "job.instructions": instructions,
-            "job.gold": gold,
-            "job.gold-rate": gold_rate,
-            "workers.kind": workers,
-            "workers.truth": truth,
-            "channels.forms": names(to),
-            "channels.out": out,
-            "augment.variants": names(augment),
-            "store.bucket": bucket,
-            "aws.role": role,
-            "aws.workteam": workteam,
-            "aws.public-anyway": public_anyway or None,
-            "auto-label.enabled": auto_label or bool(auto_label_from) or None,
-            "auto-label.start-from": auto_label_from,
-            "cost.max": max_cost,
-        },
-    )
+    settings = common.settings(flags)
     if dry_run:
         launching.dry_run(settings, as_json=common.as_json)
     else:
@@ -176,7 +177,7 @@ def open_(
     settings_file: Path | None,
     as_json: bool,
 ) -> None:
-    """Print a personal address of the worker page and serve it until Ctrl-C."""
+    """Print a personal address of the worker page, and serve it."""
     from gt_workflow.cli import hosting
 
     settings = read_settings(settings_file, (), {"store.root": root})
@@ -235,7 +236,7 @@ def convert(  # noqa: PLR0913 - one parameter per flag
             "channels.forms": names(to),
             "channels.out": out,
             "channels.validation": validation,
-            "augment.variants": names(augment),
+            "augment.variants": options.variants(augment),
         },
     )
     converting.convert(
@@ -271,7 +272,7 @@ def serve(
     settings_file: Path | None,
     as_json: bool,
 ) -> None:
-    """Run our own Ground Truth: the labeling API, S3 and the worker page on one port."""
+    """Run our own Ground Truth: labeling API, S3 and worker page."""
     from gt_workflow.cli import hosting
 
     settings = read_settings(settings_file, (), {"store.root": root})
@@ -320,7 +321,7 @@ def revoke(*, worker: str, root: str | None, settings_file: Path | None, as_json
 @click.option("--seed", default=0, help="Another seed draws other scenes.")
 @options.as_json
 def demo(*, folder: Path, count: int, seed: int, as_json: bool) -> None:
-    """Draw a set of photograph-like scenes with known boxes, to try everything on."""
+    """Draw scenes with known boxes, to try everything on."""
     from gt_workflow.cli import converting
 
     converting.draw_demo(folder, count=count, seed=seed, as_json=as_json)

@@ -12,6 +12,7 @@ from typing import Any, Final, Literal
 
 from gt_workflow import wiring
 from gt_workflow.cli import show
+from gt_workflow.cli.options import require_source
 from gt_workflow.config import Settings
 from gt_workflow.core.boxes import Box
 from gt_workflow.core.near_duplicates import OFF
@@ -20,6 +21,7 @@ from gt_workflow.errors import UsageError
 from gt_workflow.ports import Look, Storage
 from gt_workflow.workflow import augment as stage
 from gt_workflow.workflow.augment import VARIANT
+from gt_workflow.workflow.channels.plan import ConvertSettings
 from gt_workflow.workflow.sources import is_manifest
 
 _MOST_TOLD: Final = 20
@@ -87,11 +89,15 @@ def augment(
     """Make variants, or print what would be made."""
     if sheet is not None and not sheet.parent.is_dir():
         raise UsageError(f"--sheet: there is no folder {sheet.parent}")
+    require_source(_nearby(chosen.source))
     writes = chosen.out.startswith("s3://") and not dry_run
     with show.Narrator() as narrator, wiring.local(settings, writes=writes) as wired:
         planned = _plan(chosen, wired, narrator)
         if dry_run:
-            show.data(show.hyphened(planned.to_dict()))
+            if as_json:
+                show.data(show.hyphened(planned.to_dict()))
+            else:
+                _tell_plan(planned, wired)
             return
         done = _run(planned, wired, narrator)
         if sheet is not None:
@@ -100,10 +106,26 @@ def augment(
         show.data(done.to_dict())
     else:
         tell(done)
-        manifest = wired.path(done.receipt.manifest)
-        show.line(f"manifest: {min(manifest, os.path.relpath(manifest), key=len)}")
+        show.line(f"manifest: {_nearby(wired.path(done.receipt.manifest))}")
     if sheet is not None:
         show.note(f"contact sheet: {sheet}")
+
+
+def _tell_plan(planned: stage.AugmentPlan, wired: wiring.Local) -> None:
+    chosen = planned.settings
+    show.line(
+        f"{show.count(chosen.each, 'variant')} of {show.count(planned.photographs, 'photograph')} "
+        f"({', '.join(chosen.names)}), at most "
+        f"{show.count(chosen.each * planned.photographs, 'image')}"
+    )
+    if planned.passed:
+        show.line(f"without variants: {show.count(planned.passed, 'line')}")
+    show.line(f"folder (not written): {_nearby(wired.path(planned.folder))}")
+
+
+def _nearby(path: str) -> str:
+    """Write a path from the current folder if that is shorter."""
+    return path if path.startswith("s3://") else min(path, os.path.relpath(path), key=len)
 
 
 def check(settings: Settings) -> None:
@@ -202,21 +224,20 @@ def tell(done: Done) -> None:
         )
     if emptied := counts.get("variants_without_a_box_left"):
         show.line(f"left out as no box was left in them: {show.count(emptied, 'variant')}")
-    how = {
-        "planes": "on their JPEG's planes",
-        "lossless": "moved without loss",
-        "pillow": "by Pillow",
-    }
-    ways = [
-        f"{counts[f'images_{key}']} {text}"
-        for key, text in how.items()
-        if f"images_{key}" in counts
-    ]
-    show.line(f"images: {', '.join(ways)}")
+    if lossless := counts.get("images_lossless"):
+        show.line(f"moved without loss: {show.count(lossless, 'variant')}")
     for name, reason in receipt.left_out[:_MOST_TOLD]:
         show.note(f"left out: {name}: {reason}")
     if (more := len(receipt.left_out) - _MOST_TOLD) > 0:
         show.note(f"and {more} more, all in augment.json")
+
+
+def tell_place(channels: ConvertSettings) -> None:
+    """Say how a training job comes to read variants that are on this machine alone."""
+    if "manifest" in channels.forms and not channels.out.startswith("s3://"):
+        show.note(
+            "variants go to S3 with the channels, for a training job to read, by: --out s3://…"
+        )
 
 
 def _draw(receipt: stage.AugmentReceipt, to: Path, storage: Storage) -> None:

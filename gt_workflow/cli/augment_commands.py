@@ -101,7 +101,7 @@ def augment(  # noqa: PLR0913 - one parameter per flag
     dry_run: bool,
     common: Common,
 ) -> None:
-    """Make variants of photographs; the boxes of labelled ones follow."""
+    """Make variants of photographs; boxes that are there follow."""
     from gt_workflow.cli import augment as part
 
     if on_bad_line not in {"stop", "skip"}:

@@ -12,6 +12,7 @@ from msgspec.structs import replace
 from gt_workflow import wiring
 from gt_workflow.cli import show
 from gt_workflow.config import Settings
+from gt_workflow.core.split import SIDES
 from gt_workflow.errors import DataError, UsageError
 from gt_workflow.workflow import convert as stage
 from gt_workflow.workflow.sources import is_manifest
@@ -75,12 +76,12 @@ def convert(  # noqa: PLR0913 - one parameter per flag
             chosen, storage=wired.storage, progress=narrator, engine=wired.counting, ahead=ahead
         )
         if dry_run:
-            told = planned.to_dict() | _left_alone(parts)
+            made = None
             if growing is not None:
                 from gt_workflow.cli import augment
 
-                told["augment"] = augment.plan_of_channels(growing, wired, narrator)
-            show.data(show.hyphened(told))
+                made = augment.plan_of_channels(growing, wired, narrator)
+            _tell_plan(planned, made, parts, wired, as_json=as_json)
             return
         grown = None
         if growing is not None:
@@ -105,19 +106,24 @@ def convert(  # noqa: PLR0913 - one parameter per flag
         further = {} if grown is None else {"augment": grown.to_dict()}
         show.data(show.receipt(receipt) | show.hyphened(_left_alone(parts)) | further)
     else:
-        _tell(receipt, grown, parts, wired)
+        _tell(planned, receipt, grown, parts, wired)
 
 
 def _tell(
-    receipt: stage.ConvertReceipt, grown: Done | None, parts: Standing | None, wired: wiring.Local
+    planned: stage.ConvertPlan,
+    receipt: stage.ConvertReceipt,
+    grown: Done | None,
+    parts: Standing | None,
+    wired: wiring.Local,
 ) -> None:
     if grown is not None:
         from gt_workflow.cli import augment
 
         augment.tell(grown)
-    show.channels(receipt, wired.path)
-    if parts is not None and parts.test is not None:
-        show.note(f"left alone, for the evaluation: {wired.path(parts.test)}")
+    show.channels(receipt, wired.path, lines=planned.survey.lines)
+    if grown is not None:
+        augment.tell_place(planned.settings)
+    _tell_left_alone(parts, wired)
 
 
 def _growing(settings: Settings, chosen: stage.ConvertSettings) -> AugmentSettings | None:
@@ -153,16 +159,63 @@ def _left_alone(parts: Standing | None) -> dict[str, str | None]:
     return {} if parts is None else {"test_manifest": parts.test}
 
 
+def _tell_plan(
+    planned: stage.ConvertPlan,
+    augmented: dict[str, Any] | None,
+    parts: Standing | None,
+    wired: wiring.Local,
+    *,
+    as_json: bool,
+) -> None:
+    """Say what a conversion would make of which lines, and of how many variants of them."""
+    told = planned.to_dict() | _left_alone(parts)
+    if as_json:
+        show.data(show.hyphened(told | ({} if augmented is None else {"augment": augmented})))
+        return
+    lines = told["lines"]
+    kinds = ("labelled", "failed", "untouched", "rejected")
+    show.line(
+        f"{' and '.join(source.uri for source in planned.settings.sources)}: "
+        f"{show.count(lines['lines'], 'line')}, "
+        + ", ".join(f"{lines[kind]} {kind}" for kind in kinds if lines[kind] or kind == "labelled")
+    )
+    for side in SIDES:
+        one = told[side]
+        boxes = [f"{number} {name}" for name, number in one["boxes_by_class"].items()]
+        detail = f" with boxes ({', '.join(boxes)})" if len(boxes) <= 8 else ""
+        show.line(f"{side}: {show.count(one['images'], 'image')}{detail}")
+    if lines["near_duplicates"]:
+        show.near_duplicates(lines["near_duplicates"], lines["leaks_prevented"])
+    if augmented is not None:
+        show.line(
+            f"augmentation: {show.count(augmented['variants_of_each'], 'variant')} of "
+            f"{show.count(augmented['photographs'], 'photograph')} on the train side, at most "
+            f"{show.count(augmented['variants_at_most'], 'image')}"
+        )
+    show.line(f"channels (not written): {wired.path(told['out'])} ({', '.join(told['forms'])})")
+    if planned.hashes == 0:
+        show.no_hashes()
+    for warning in told["warnings"]:
+        show.note(f"warning: {warning}")
+    _tell_left_alone(parts, wired)
+
+
+def _tell_left_alone(parts: Standing | None, wired: wiring.Local) -> None:
+    if parts is not None and parts.test is not None:
+        show.note(f"left alone, for the evaluation: {wired.path(parts.test)}")
+
+
 def _with_place(error: stage.MissingImageError, wired: wiring.Local) -> DataError:
     """Say where a missing image was looked for, and how the bucket's images come there."""
     uri = error.source_ref
-    if not uri.startswith("s3://"):
+    if not uri.startswith("s3://") or wired.root is None:
         return error
     bucket = uri.removeprefix("s3://").partition("/")[0]
     copying = shlex.join(("aws", "s3", "sync", f"s3://{bucket}", wired.path(f"s3://{bucket}")))
     return DataError(
-        f"{error.reason}. It was looked for at {wired.path(uri)}; images that are elsewhere have "
-        f"to be copied there first, for instance with: {copying}",
+        f"{error.reason}. It was looked for at {wired.path(uri)}; if the service's folder is not "
+        f"{wired.path('s3://')}, name it with --root; images that are elsewhere have to be copied "
+        f"there first, for instance with: {copying}",
         uri=error.uri,
         line=error.line,
     )

@@ -20,7 +20,9 @@ def register(app: click.Group) -> None:
 @options.newest_job
 @options.with_common
 def status(*, job: str | None, common: Common) -> None:
-    """Show how far a labeling job is, why it may stand still and, on AWS, what it has cost.
+    """Show how far a labeling job is, and why it may stand still.
+
+    On AWS also what it has cost.
 
     Exit status 0 whatever the job's own status; 5 if the job is unknown.
     """
@@ -34,7 +36,9 @@ def status(*, job: str | None, common: Common) -> None:
 @options.newest_job
 @options.with_common
 def wait(*, job: str | None, common: Common) -> None:
-    """Follow a labeling job until it is over (our own service: host it meanwhile).
+    """Follow a labeling job until it is over.
+
+    Our own service is hosted meanwhile.
 
     Exit status 0: Completed. 6: Failed. 7: Stopped; what was labelled before is written out. 5: the
     service cannot be asked any more; the job goes on. 130: Ctrl-C; the job goes on.
@@ -64,7 +68,7 @@ def list_(*, common: Common) -> None:
 )
 @options.with_common
 def stop(*, job: str, waits: bool, common: Common) -> None:
-    """Stop a labeling job for good; what is labelled is kept and written out.
+    """Stop a labeling job for good; what is labelled is written out.
 
     Exit status 0: stopped, or with --no-wait: stopping. 6: it failed meanwhile.
     """

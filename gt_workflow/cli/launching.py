@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from pathlib import Path
@@ -15,7 +15,7 @@ import msgspec
 from gt_workflow import wiring
 from gt_workflow.adapters.account import AwsAccount
 from gt_workflow.cli import augment, findings, show
-from gt_workflow.cli.options import read_instructions
+from gt_workflow.cli.options import read_instructions, require_source
 from gt_workflow.config import Settings
 from gt_workflow.core.cost import dollars
 from gt_workflow.errors import (
@@ -28,16 +28,15 @@ from gt_workflow.errors import (
 from gt_workflow.workflow import contributions, convert, follow, templates
 from gt_workflow.workflow import launch as stage
 from gt_workflow.workflow.preflight import doctor, prepare
-from gt_workflow.workflow.sources import MANIFEST_SUFFIXES, is_manifest
 from gt_workflow.workflow.specify import MODEL_PREFIX
 
 if TYPE_CHECKING:
     from gt_workflow.core.truth import Truth
 
 
-def write_settings_file(path: Path, *, as_json: bool) -> None:
-    """Write the commented settings file; never over one that is there."""
-    text = templates.load(templates.SETTINGS)
+def write_settings_file(path: Path, filled: Callable[[str], str], *, as_json: bool) -> None:
+    """Write the commented settings file, `filled` with the flags; never over one that is there."""
+    text = filled(templates.load(templates.SETTINGS))
     try:
         with path.open("x", encoding="utf-8") as file:
             file.write(text)
@@ -55,7 +54,8 @@ def dry_run(settings: Settings, *, as_json: bool) -> None:
     augment.check(settings)
     with show.Narrator() as narrator, wiring.local(settings, writes=False) as wired:
         planned = plan(settings, wired, narrator)
-    grows = augment.of_launch(settings, len(planned.ingest.photographs))
+    originals = sum(not one.variant for one in planned.ingest.photographs)
+    grows = augment.of_launch(settings, originals)
     if as_json:
         show.data(planned.to_dict() | ({} if grows is None else {"augment": grows}))
         return
@@ -68,7 +68,7 @@ def dry_run(settings: Settings, *, as_json: bool) -> None:
     if grows is not None:
         show.line(
             f"augmentation: {show.count(grows['variants-of-each'], 'variant')} of each labelled "
-            f"photograph on the train side, about {grows['images-about']} images"
+            f"photograph on the train side, about {show.count(grows['images-about'], 'image')}"
         )
     show.line(f"cost: {_cost(settings, planned)}")
     show.line("request:")
@@ -101,7 +101,7 @@ def launch(settings: Settings, *, waits: bool, as_json: bool) -> None:
                 ) from None
         names = running.worker_names()
         end = stage.together(planned, ends)
-        result, grown = _finish(settings, wired, planned, ends, narrator)
+        converting, result, grown = _finish(settings, wired, planned, ends, narrator)
         by_worker = _contributions(ends, names, wired)
     summary = {"job": end.to_dict(), "workers": by_worker, "channels": show.receipt(result)}
     if as_json:
@@ -110,7 +110,9 @@ def launch(settings: Settings, *, waits: bool, as_json: bool) -> None:
     _tell_end(end, ends, by_worker, wired)
     if grown is not None:
         augment.tell(grown)
-    show.channels(result, wired.path)
+    show.channels(result, wired.path, lines=converting.survey.lines)
+    if grown is not None:
+        augment.tell_place(converting.settings)
 
 
 def _create(
@@ -173,7 +175,9 @@ def _agree(settings: Settings, planned: stage.LaunchPlan) -> None:
 
 def _cost(settings: Settings, planned: stage.LaunchPlan) -> str:
     if settings.backend == "embedded":
-        return f"{planned.cost.tasks} tasks, {planned.cost.total} USD (your own service)"
+        return (
+            f"{show.count(planned.cost.tasks, 'task')}, {planned.cost.total} USD (your own service)"
+        )
     return (
         f"{planned.cost.total} USD: {planned.cost.service} for "
         f"{show.count(planned.cost.objects, 'object')}, {planned.cost.workers} for "
@@ -187,12 +191,7 @@ def _or_serve(settings: Settings) -> str:
 
 def plan(settings: Settings, wired: wiring.Local, narrator: show.Narrator) -> stage.LaunchPlan:
     """Plan a launch, with what lies behind the settings' names; tell its warnings."""
-    source = settings.photographs
-    if source and Path(source).is_file() and not is_manifest(source):
-        raise UsageError(
-            f"{source} is no source of photographs; name a folder, an s3:// prefix or a manifest "
-            f"(a file that ends in {', '.join(MANIFEST_SUFFIXES)})"
-        )
+    require_source(settings.photographs)
     begun = settings.auto_label.start_from
     if begun and not begun.startswith(MODEL_PREFIX):
         with wiring.backend(settings) as running:
@@ -283,7 +282,7 @@ def _finish(
     planned: stage.LaunchPlan,
     ends: list[follow.Snapshot],
     narrator: show.Narrator,
-) -> tuple[convert.ConvertReceipt, augment.Done | None]:
+) -> tuple[convert.ConvertPlan, convert.ConvertReceipt, augment.Done | None]:
     """Write the channels from the jobs' output, and the variants that they are to hold."""
     end = stage.together(planned, ends)
     outputs = [one.output_uri for one in ends if one.output_uri is not None]
@@ -324,15 +323,16 @@ def _finish(
             converting = convert.plan(
                 chosen, storage=wired.storage, progress=narrator, engine=wired.counting
             )
-        return convert.run(
+        result = convert.run(
             converting, storage=wired.storage, progress=narrator, engine=wired.packing
-        ), grown
+        )
     except StorageError as error:
         raise StorageError(
             f"{error.reason}; the labels are safe, and the same command goes on from them, "
             "with another --out if need be",
             uri=error.uri,
         ) from error
+    return converting, result, grown
 
 
 def _tell_photographs(planned: stage.LaunchPlan) -> None:

@@ -35,8 +35,10 @@ named_job = click.argument("job", metavar="JOB", help="The job's name.")
 augment = click.option(
     "--augment",
     metavar="NAME[,NAME...]",
-    help="Variants of each labelled photograph on the train side: seed-ten, or as in "
-    "`augment --variants` [default: none].",
+    is_flag=False,
+    flag_value="seed-ten",
+    help="Variants of each labelled photograph on the train side: seed-ten (also if no name "
+    "follows), or as in `augment --variants` [default: none].",
 )
 
 
@@ -97,13 +99,22 @@ class Common:
 
     def settings(self, flags: dict[str, Any] | None = None) -> Settings:
         """Return the settings under these and a command's own flags; a profile means AWS."""
-        whose = {
+        return read_settings(self.settings_file, self.assignments, self._flags() | (flags or {}))
+
+    def settings_text(self, template: str, flags: dict[str, Any]) -> str:
+        """Return a settings file's text with what these and a command's own flags say."""
+        from gt_workflow import config
+
+        given = _given(self.assignments, self._flags() | flags)
+        return config.fill(template, given, written=_written(self.assignments))
+
+    def _flags(self) -> dict[str, Any]:
+        return {
             "store.root": self.root,
             "backend": self.backend or ("aws" if self.profile else None),
             "aws.profile": self.profile,
             "store.region": self.region,
         }
-        return read_settings(self.settings_file, self.assignments, whose | (flags or {}))
 
 
 _COMMON = (
@@ -141,6 +152,11 @@ def names(text: str | None) -> list[str] | None:
     return None if text is None else [name.strip() for name in text.split(",") if name.strip()]
 
 
+def variants(text: str | None) -> list[str] | None:
+    """Split what `--augment` names; `none` asks for no variants, whatever gt.toml says."""
+    return [] if text == "none" else names(text)
+
+
 def read_settings(file: Path | None, assignments: Sequence[str], flags: dict[str, Any]) -> Settings:
     """Read the settings file (one that is named must exist) and lay the flags over it."""
     from gt_workflow import config
@@ -154,16 +170,33 @@ def read_settings(file: Path | None, assignments: Sequence[str], flags: dict[str
         text = ""
     except (OSError, UnicodeDecodeError) as error:
         raise UsageError(f"the settings file {path} cannot be read: {error}") from None
+    return config.load(
+        text=text,
+        uri=str(path),
+        environment=os.environ,
+        flags=_given(assignments, flags),
+        written=_written(assignments),
+    )
+
+
+def _given(assignments: Sequence[str], flags: dict[str, Any]) -> dict[str, Any]:
+    """Return the flags and what `--set` says, by the settings' paths."""
+    from gt_workflow import config
+
+    found = dict(flags)
     for assignment in assignments:
         key, equals, value = assignment.partition("=")
-        if not equals or key not in config.setting_paths():
-            known = ", ".join(config.setting_paths())
-            raise UsageError(f"--set {assignment}: expected KEY=VALUE with KEY one of {known}")
-        flags[key] = names(value) if key in config.LISTS else value
-    written = _FLAGS | {text.partition("=")[0]: f"--set {text}" for text in assignments}
-    return config.load(
-        text=text, uri=str(path), environment=os.environ, flags=flags, written=written
-    )
+        if not equals:
+            raise UsageError(f"--set {assignment}: expected KEY=VALUE, such as job.workers=3")
+        if key not in config.setting_paths():
+            raise UsageError(f"--set {assignment}: {config.no_such(key)}")
+        found[key] = names(value) if key in config.LISTS else value
+    return found
+
+
+def _written(assignments: Sequence[str]) -> dict[str, str]:
+    """Return how each setting is written on the command line."""
+    return _FLAGS | {text.partition("=")[0]: f"--set {text}" for text in assignments}
 
 
 def read_instructions(path: str) -> str | Html:
@@ -177,3 +210,14 @@ def read_instructions(path: str) -> str | Html:
     except (OSError, UnicodeDecodeError) as error:
         raise DataError(f"the instructions cannot be read: {error}", uri=path) from None
     return Html(text) if path.lower().endswith((".html", ".htm")) else text
+
+
+def require_source(source: str) -> None:
+    """Raise `UsageError` for a file that is no manifest: one photograph is no pile of them."""
+    from gt_workflow.workflow.sources import MANIFEST_SUFFIXES, is_manifest
+
+    if source and Path(source).is_file() and not is_manifest(source):
+        raise UsageError(
+            f"{source} is no source of photographs; name a folder, an s3:// prefix or a manifest "
+            f"(a file that ends in {', '.join(MANIFEST_SUFFIXES)})"
+        )

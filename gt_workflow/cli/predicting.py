@@ -61,7 +61,12 @@ def predict(settings: Settings, asked: Asked, *, dry_run: bool, as_json: bool) -
             storage=wired.storage,
         )
         if dry_run:
-            show.data(show.hyphened(planned.to_dict()))
+            if as_json:
+                show.data(show.hyphened(planned.to_dict()))
+            else:
+                lines = show.count(planned.lines, "line")
+                show.line(f"pre-labels for {lines} under {asked.attribute!r}")
+                show.line(f"manifest (not written): {wired.path(asked.out)}")
             return
         try:
             receipt = stage.run(

@@ -53,7 +53,7 @@ def doctor(  # noqa: PLR0913 - one parameter per flag
     public_anyway: bool,
     common: Common,
 ) -> None:
-    """Check everything that a launch needs; each fault with its code and its cure."""
+    """Check everything that a launch needs; name faults and cures."""
     from gt_workflow.cli import preflight
 
     flags: dict[str, Any] = {
@@ -95,7 +95,7 @@ def iam(  # noqa: PLR0913 - one parameter per flag
     fix: bool,
     common: Common,
 ) -> None:
-    """Print the least permissions for a launch on an account, or make its execution role."""
+    """Print the least permissions for a launch, or make its role."""
     from gt_workflow.cli import preflight
 
     flags: dict[str, Any] = {

@@ -98,13 +98,14 @@ def merge(
     if as_json:
         show.data(made.to_dict())
     else:
-        show.line(f"{made.labelled} of {made.total} lines labelled, from {', '.join(made.jobs)}")
+        lines = show.count(made.total, "line")
+        show.line(f"{made.labelled} of {lines} labelled, from {', '.join(made.jobs)}")
         show.line(f"manifest: {wired.path(out)}{'' if made.written else ' (unchanged)'}")
     if made.labelled < made.total:
         last = made.jobs[-1]
-        raise JobFailedError(
-            f"{made.total - made.labelled} lines have no label yet; relaunch {last} sends them"
-        )
+        left = made.total - made.labelled
+        have = "1 line has" if left == 1 else f"{left} lines have"
+        raise JobFailedError(f"{have} no label yet; to send what is left: relaunch {last}")
 
 
 def relaunch(
@@ -160,14 +161,15 @@ def recover(settings: Settings, name: str, *, out: str, as_json: bool) -> None:
             f"{made.thin} of them from fewer workers than the job asked for"
         )
     if made.unusable:
-        show.note(f"warning: no label could be made of the answers on {made.unusable} photographs")
+        photographs = show.count(made.unusable, "photograph")
+        show.note(f"warning: no label could be made of the answers on {photographs}")
     if as_json:
         show.data(show.hyphened(made.to_dict()))
         return
     show.line(
-        f"{made.labelled} of {made.total} lines labelled: {made.from_output} by the output "
-        f"manifest, {made.from_consolidation} by consolidation, {made.from_model} by the model, "
-        f"{made.from_workers} by workers' answers"
+        f"{made.labelled} of {show.count(made.total, 'line')} labelled: {made.from_output} by the "
+        f"output manifest, {made.from_consolidation} by consolidation, {made.from_model} by the "
+        f"model, {made.from_workers} by workers' answers"
     )
     show.line(f"manifest: {wired.path(out)}{'' if made.written else ' (unchanged)'}")
 
@@ -199,11 +201,12 @@ def fold(
         show.data(show.hyphened(made.to_dict()))
         return
     if only:
-        show.line(f"{made.kept} lines judged {only!r} kept, {made.dropped} left out")
+        kept = show.count(made.kept, "line")
+        show.line(f"{kept} judged {only!r} kept, {made.dropped} left out")
     else:
         show.line(
-            f"{made.adjusted} lines adjusted, {made.confirmed} found right, {made.kept} as they "
-            f"were; the label attribute is {made.attribute}"
+            f"{show.count(made.adjusted, 'line')} adjusted, {made.confirmed} found right, "
+            f"{made.kept} as they were; the label attribute is {made.attribute}"
         )
     show.line(f"manifest: {wired.path(out)}{'' if made.written else ' (unchanged)'}")
 
@@ -286,7 +289,7 @@ def _tell_plan(planned: follow_up.FollowUp, *, as_json: bool) -> None:
         show.data(planned.to_dict() | {"created": False})
     elif planned.name:
         show.line(f"labeling job {planned.name} (not created): {show.count(planned.sent, 'line')}")
-        show.line(f"cost: {planned.cost.tasks} tasks, {planned.cost.total} USD")
+        show.line(f"cost: {show.count(planned.cost.tasks, 'task')}, {planned.cost.total} USD")
         show.line("request:")
         show.data(dict(planned.request))
 

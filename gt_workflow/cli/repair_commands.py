@@ -63,7 +63,10 @@ def reconcile(
     output: str | None,
     common: Common,
 ) -> None:
-    """Compare a job's output with its input, line by line; ends with 6 if anything is open."""
+    """Compare a job's output with its input, line by line.
+
+    Exit status 6 if anything is open.
+    """
     from gt_workflow.cli import repair
 
     settings = common.settings()
@@ -91,7 +94,10 @@ def relaunch(
     dry_run: bool,
     common: Common,
 ) -> None:
-    """Send a job's missing, failed and untouched lines again; never one that has a label."""
+    """Send a job's missing, failed and untouched lines again.
+
+    Never one that has a label.
+    """
     from gt_workflow.cli import repair
 
     flags: dict[str, Any] = {"workers.kind": workers, "workers.truth": truth, "cost.max": max_cost}
@@ -104,7 +110,7 @@ def relaunch(
 @click.option("--out", metavar="MANIFEST|s3://", required=True, help="Where it is written.")
 @options.with_common
 def recover(*, job: str, out: str, common: Common) -> None:
-    """Harvest the labels of a job that ended without its output manifest."""
+    """Harvest the labels of a job that ended without a manifest."""
     from gt_workflow.cli import repair
 
     settings = common.settings()
@@ -226,7 +232,10 @@ def fold(
     output: str | None,
     common: Common,
 ) -> None:
-    """Take adjusted boxes back under their first attribute, earlier ones kept beside them."""
+    """Take adjusted boxes back under their first attribute.
+
+    The earlier boxes are kept beside them.
+    """
     from gt_workflow.cli import repair
 
     settings = common.settings()

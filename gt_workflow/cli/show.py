@@ -198,10 +198,10 @@ def _duration(span: timedelta) -> str:
     return f"{seconds / 3600:.1f} h"
 
 
-def channels(receipt: ConvertReceipt, path: Callable[[str], str]) -> None:
+def channels(receipt: ConvertReceipt, path: Callable[[str], str], *, lines: int) -> None:
     """Say where the channels are, how much is in them, and where the report is.
 
-    `path` returns the file behind an `s3://` address.
+    `path` returns the file behind an `s3://` address; `lines` are those of the manifest.
     """
     told = receipt.to_dict()
     for form, uri in told["channels"].items():
@@ -210,13 +210,24 @@ def channels(receipt: ConvertReceipt, path: Callable[[str], str]) -> None:
         known = " (unchanged)" if form in receipt.unchanged else ""
         line(f"channel {form}: {counts}: {path(uri)}{known}")
     if receipt.near_duplicates:
-        line(
-            f"{count(receipt.near_duplicates, 'near-duplicate photograph')} kept on one side "
-            f"(leaks prevented: {receipt.leaks_prevented})"
-        )
+        near_duplicates(receipt.near_duplicates, receipt.leaks_prevented)
     if receipt.hashes == 0:
-        note("no line has a perceptual-hash: near-duplicates were not looked for")
+        no_hashes()
     for warning in receipt.warnings:
         note(f"warning: {warning}")
     if receipt.report and receipt.left_out:
-        line(f"left out, and why: {path(receipt.report)}")
+        left = lines - max(sum(sides.values()) for sides in told["images"].values())
+        number = f" ({left} of {count(lines, 'line')})" if left else ""  # else boxes alone
+        line(f"left out, and why: {path(receipt.report)}{number}")
+
+
+def no_hashes() -> None:
+    """Say that nothing tells which photographs look alike."""
+    note("no line has a perceptual-hash: near-duplicates were not looked for")
+
+
+def near_duplicates(number: int, leaks: int) -> None:
+    """Say how many photographs look like another, and what it would have done."""
+    line(
+        f"{count(number, 'near-duplicate photograph')} kept on one side (leaks prevented: {leaks})"
+    )

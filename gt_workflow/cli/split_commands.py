@@ -2,15 +2,12 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import click
 
 from gt_workflow.cli import options
 from gt_workflow.cli.options import Common
-
-if TYPE_CHECKING:
-    from gt_workflow.workflow.split import SplitReceipt
 
 
 def register(app: click.Group) -> None:
@@ -66,7 +63,7 @@ def split(  # noqa: PLR0913 - one parameter per flag
     dry_run: bool,
     common: Common,
 ) -> None:
-    """Split a manifest in three: near-duplicates on one side, classes in balance."""
+    """Split a manifest in three, without leaks, classes in balance."""
     from gt_workflow import wiring
     from gt_workflow.cli import show
     from gt_workflow.workflow import split as stage
@@ -93,20 +90,19 @@ def split(  # noqa: PLR0913 - one parameter per flag
     with show.Narrator() as narrator, wiring.local(settings, writes=writes) as wired:
         planned = stage.plan(chosen, storage=wired.storage, progress=narrator)
         if dry_run:
-            show.data(show.hyphened(planned.to_dict()))
-            return
-        receipt = stage.run(planned, storage=wired.storage)
-        if common.as_json:
-            show.data(show.hyphened(receipt.to_dict()))
+            told, known = planned.to_dict(), " (not written)"
         else:
-            _tell(receipt, wired)
+            receipt = stage.run(planned, storage=wired.storage)
+            told, known = receipt.to_dict(), " (unchanged)" if receipt.unchanged else ""
+        if common.as_json:
+            show.data(show.hyphened(told))
+        else:
+            _tell(told, wired, known=known)
 
 
-def _tell(receipt: SplitReceipt, wired: Any) -> None:
+def _tell(told: dict[str, Any], wired: Any, *, known: str) -> None:
     from gt_workflow.cli import show
 
-    told = receipt.to_dict()
-    known = " (unchanged)" if receipt.unchanged else ""
     for part, entry in told["parts"].items():
         photographs = show.count(entry["photographs"], "photograph")
         boxes = [f"{number} {name}" for name, number in entry["boxes_by_class"].items()]
@@ -114,13 +110,11 @@ def _tell(receipt: SplitReceipt, wired: Any) -> None:
         counts = f"{photographs}{detail}, {show.count(entry['lines'], 'line')}"
         show.line(f"{part}: {counts}: {wired.path(entry['manifest'])}{known}")
     if told["near_duplicates"]:
-        show.line(
-            f"{show.count(told['near_duplicates'], 'near-duplicate photograph')} kept on one side "
-            f"(leaks prevented: {told['leaks_prevented']})"
-        )
+        show.near_duplicates(told["near_duplicates"], told["leaks_prevented"])
     if told["corrected"]:
         show.line(f"moved to keep the shares: {show.count(told['corrected'], 'photograph')}")
-    hashes, number = told["perceptual_hashes"], receipt.plan.photographs
+    hashes = told["perceptual_hashes"]
+    number = sum(entry["photographs"] for entry in told["parts"].values())
     if hashes is not None and hashes < number:
         show.note(
             f"without a perceptual-hash: {number - hashes} of {number} photographs; "

@@ -54,7 +54,10 @@ def create(
     dry_run: bool,
     common: Common,
 ) -> None:
-    """Create a private work team; the first in a region brings workforce and user pool along."""
+    """Create a private work team.
+
+    The first in a region brings workforce and user pool along.
+    """
     from gt_workflow.cli import teams as calls
 
     settings = common.settings()
@@ -74,7 +77,7 @@ def create(
 @_dry_run
 @options.with_common
 def add(*, team: str, members: tuple[str, ...], dry_run: bool, common: Common) -> None:
-    """Let people into a team: by e-mail on AWS, by a personal link on your own service."""
+    """Let people into a team: by e-mail on AWS, else by a link."""
     from gt_workflow.cli import teams as calls
 
     settings = common.settings()
@@ -99,7 +102,7 @@ def remove(*, team: str, members: tuple[str, ...], dry_run: bool, common: Common
 @click.option("--names", is_flag=True, help="On AWS, look up the members' e-mail addresses.")
 @options.with_common
 def workers(*, jobs: tuple[str, ...], names: bool, common: Common) -> None:
-    """Tell who labelled how much, how fast, and how well it agrees with the job's labels."""
+    """Tell who labelled how much, how fast, and how well it agrees."""
     from gt_workflow.cli import teams as calls
 
     settings = common.settings()

@@ -50,7 +50,7 @@ def train(
     no_wait: bool,
     common: Common,
 ) -> None:
-    """Train the built-in Object Detection on a channel, and follow it."""
+    """Train the built-in Object Detection on a channel."""
     from gt_workflow.cli import training as calls
 
     settings = common.settings({"aws.role": role})
@@ -93,7 +93,7 @@ def tune(  # noqa: PLR0913 - one parameter per flag
     no_wait: bool,
     common: Common,
 ) -> None:
-    """Search the hyperparameters that give the best mAP: a tuning job."""
+    """Search the hyperparameters that give the best mAP."""
     from gt_workflow.cli import training as calls
 
     settings = common.settings({"aws.role": role})
@@ -148,7 +148,7 @@ def predict(  # noqa: PLR0913 - one parameter per flag
     dry_run: bool,
     common: Common,
 ) -> None:
-    """Turn a detector's answers into pre-labels, for an adjustment job to start from."""
+    """Turn a detector's answers into pre-labels, to be adjusted."""
     from gt_workflow.cli import predicting as calls
 
     settings = common.settings()

@@ -53,27 +53,27 @@ cdef struct Line:
 
 
 cdef inline Place blank(Place at) noexcept nogil:
-    while at[0] == 32 or at[0] == 9:
+    while at[0] == c' ' or at[0] == c'\t':
         at += 1
     return at
 
 
 cdef inline bint is_digit(uint8_t byte) noexcept nogil:
-    return 48 <= byte <= 57
+    return c'0' <= byte <= c'9'
 
 
 cdef inline Place text(Place at, Span* found, uint8_t* every) noexcept nogil:
     """Pass a text without escapes; blanks behind it, too."""
     cdef uint8_t byte
-    if at[0] != 34:
+    if at[0] != c'"':
         return NULL
     at += 1
     found.start = at
     while True:
         byte = at[0]
-        if byte == 34:
+        if byte == c'"':
             break
-        if byte < 32 or byte == 92:
+        if byte < c' ' or byte == c'\\':
             return NULL
         every[0] |= byte
         at += 1
@@ -92,15 +92,16 @@ cdef inline Place key(Place at, Span* found, uint8_t* every) noexcept nogil:
 cdef inline Place colon(Place at) noexcept nogil:
     """Pass what stands between a member's name and its value."""
     at = blank(at)
-    return blank(at + 1) if at[0] == 58 else NULL
+    return blank(at + 1) if at[0] == c':' else NULL
 
 
 cdef inline bint spells(const Span* found, const char* word, size_t size) noexcept nogil:
     return <size_t>(found.end - found.start) == size and memcmp(found.start, word, size) == 0
 
 
-cdef inline Place opened(Place at, uint8_t bracket) noexcept nogil:
-    return blank(at + 1) if at[0] == bracket else NULL
+cdef inline Place after(Place at, uint8_t byte) noexcept nogil:
+    """Pass this byte and the blanks behind it."""
+    return blank(at + 1) if at[0] == byte else NULL
 
 
 cdef inline Place whole(Place at, long low, long high, long* found) noexcept nogil:
@@ -109,13 +110,13 @@ cdef inline Place whole(Place at, long low, long high, long* found) noexcept nog
     cdef int digits = 0
     if at == NULL:
         return NULL
-    if at[0] == 48 and is_digit(at[1]):
+    if at[0] == c'0' and is_digit(at[1]):
         return NULL
     while is_digit(at[0]):
         digits += 1
         if digits > 7:
             return NULL
-        value = 10 * value + (at[0] - 48)
+        value = 10 * value + (at[0] - c'0')
         at += 1
     if digits == 0 or value < low or value > high:
         return NULL
@@ -126,15 +127,15 @@ cdef inline Place whole(Place at, long low, long high, long* found) noexcept nog
 cdef inline Place confidence(Place at) noexcept nogil:
     """Pass 0, 1, or a number between them without an exponent."""
     cdef uint8_t first = at[0]
-    if first != 48 and first != 49:
+    if first != c'0' and first != c'1':
         return NULL
     at += 1
-    if at[0] == 46:
+    if at[0] == c'.':
         at += 1
         if not is_digit(at[0]):
             return NULL
         while is_digit(at[0]):
-            if first == 49 and at[0] != 48:
+            if first == c'1' and at[0] != c'0':
                 return NULL
             at += 1
     return blank(at)
@@ -142,19 +143,19 @@ cdef inline Place confidence(Place at) noexcept nogil:
 
 cdef Place number(Place at) noexcept nogil:
     """Pass any number."""
-    if at[0] == 45:
+    if at[0] == c'-':
         at += 1
-    if not is_digit(at[0]) or (at[0] == 48 and is_digit(at[1])):
+    if not is_digit(at[0]) or (at[0] == c'0' and is_digit(at[1])):
         return NULL
     while is_digit(at[0]):
         at += 1
-    if at[0] == 46:
+    if at[0] == c'.':
         at += 1
         if not is_digit(at[0]):
             return NULL
         while is_digit(at[0]):
             at += 1
-    if at[0] == 69 or at[0] == 101:
+    if at[0] == c'E' or at[0] == c'e':
         return NULL
     return blank(at)
 
@@ -163,19 +164,19 @@ cdef Place anything(Place at, Place end, int depth, uint8_t* every) noexcept nog
     """Pass any value; objects and arrays in one another no deeper than `depth`."""
     cdef Span ignored
     cdef uint8_t closing
-    if at[0] == 34:
+    if at[0] == c'"':
         return text(at, &ignored, every)
-    if at[0] == 45 or is_digit(at[0]):
+    if at[0] == c'-' or is_digit(at[0]):
         return number(at)
-    if at[0] == 123 or at[0] == 91:
+    if at[0] == c'{' or at[0] == c'[':
         if depth == 0:
             return NULL
-        closing = at[0] + 2
+        closing = at[0] + 2  # of { and of [
         at = blank(at + 1)
         if at[0] == closing:
             return blank(at + 1)
         while True:
-            if closing == 125:
+            if closing == c'}':
                 at = key(at, &ignored, every)
                 if at == NULL or spells(&ignored, b"annotations", 11):
                     return NULL  # may be a label of its own
@@ -184,7 +185,7 @@ cdef Place anything(Place at, Place end, int depth, uint8_t* every) noexcept nog
                 return NULL
             if at[0] == closing:
                 return blank(at + 1)
-            at = opened(at, 44)
+            at = after(at, c',')
             if at == NULL:
                 return NULL
     if end - at >= 4 and (memcmp(at, b"true", 4) == 0 or memcmp(at, b"null", 4) == 0):
@@ -196,10 +197,18 @@ cdef Place anything(Place at, Place end, int depth, uint8_t* every) noexcept nog
 
 cdef inline Place behind(Place at, uint8_t closing, bint* more) noexcept nogil:
     """Pass the comma before a further member or item, or the closing bracket."""
-    more[0] = at[0] == 44
-    if at[0] != 44 and at[0] != closing:
+    more[0] = at[0] == c','
+    if at[0] != c',' and at[0] != closing:
         return NULL
     return blank(at + 1)
+
+
+cdef inline Place once(Place at, int member, int* seen, bint* more) noexcept nogil:
+    """Pass what stands behind a member, which may be there once."""
+    if at == NULL or seen[0] & member:
+        return NULL
+    seen[0] |= member
+    return behind(at, c'}', more)
 
 
 cdef Place size_of(Place at, Line* line) noexcept nogil:
@@ -208,10 +217,10 @@ cdef Place size_of(Place at, Line* line) noexcept nogil:
     cdef long depth
     cdef int seen = 0, member
     cdef bint more = True
-    at = opened(at, 91)
+    at = after(at, c'[')
     if at == NULL:
         return NULL
-    at = opened(at, 123)
+    at = after(at, c'{')
     while more and at != NULL:
         at = key(at, &name, &line.every)
         if at == NULL:
@@ -227,13 +236,10 @@ cdef Place size_of(Place at, Line* line) noexcept nogil:
             at = whole(at, 3, 3, &depth)
         else:
             return NULL
-        if at == NULL or seen & member:
-            return NULL
-        seen |= member
-        at = behind(at, 125, &more)
+        at = once(at, member, &seen, &more)
     if at == NULL or seen != 7:
         return NULL
-    return opened(at, 93)
+    return after(at, c']')
 
 
 cdef Place box(Place at, Place end, long least, Line* line) noexcept nogil:
@@ -241,9 +247,9 @@ cdef Place box(Place at, Place end, long least, Line* line) noexcept nogil:
     cdef long left = 0, top = 0, width = 0, height = 0, class_id = 0
     cdef int seen = 0, member
     cdef bint more = True
-    at = opened(at, 123)
+    at = after(at, c'{')
     while more and at != NULL:
-        if end - at < LONGEST_NAME or at[0] != 34:
+        if end - at < LONGEST_NAME or at[0] != c'"':
             return NULL
         if memcmp(at, b'"left"', 6) == 0:
             member = 1
@@ -262,10 +268,7 @@ cdef Place box(Place at, Place end, long least, Line* line) noexcept nogil:
             at = whole(colon(at + 10), 0, CLASSES - 1, &class_id)
         else:
             return NULL
-        if at == NULL or seen & member:
-            return NULL
-        seen |= member
-        at = behind(at, 125, &more)
+        at = once(at, member, &seen, &more)
     if at == NULL or seen != 31 or line.boxes == BOXES:
         return NULL
     line.right = max(line.right, left + width)
@@ -280,7 +283,7 @@ cdef Place label(Place at, Place end, long least, Line* line) noexcept nogil:
     cdef Span name
     cdef int seen = 0, member
     cdef bint more = True, further = True
-    at = opened(at, 123)
+    at = after(at, c'{')
     while more and at != NULL:
         at = key(at, &name, &line.every)
         if at == NULL:
@@ -290,18 +293,15 @@ cdef Place label(Place at, Place end, long least, Line* line) noexcept nogil:
             at = size_of(at, line)
         elif spells(&name, b"annotations", 11):
             member = 2
-            at = opened(at, 91)
+            at = after(at, c'[')
             further = True
             while further and at != NULL:
                 at = box(at, end, least, line)
                 if at != NULL:
-                    at = behind(at, 93, &further)
+                    at = behind(at, c']', &further)
         else:
             return NULL
-        if at == NULL or seen & member:
-            return NULL
-        seen |= member
-        at = behind(at, 125, &more)
+        at = once(at, member, &seen, &more)
     if seen != 3 or line.right > line.width or line.bottom > line.height:
         return NULL
     return at
@@ -310,9 +310,9 @@ cdef Place label(Place at, Place end, long least, Line* line) noexcept nogil:
 cdef Place objects(Place at, Place end, Line* line) noexcept nogil:
     """Pass the boxes' confidences."""
     cdef bint more = True
-    at = opened(at, 91)
+    at = after(at, c'[')
     while more and at != NULL:
-        at = opened(at, 123)
+        at = after(at, c'{')
         if at == NULL or end - at < 12 or memcmp(at, b'"confidence"', 12) != 0:
             return NULL
         at = colon(at + 12)
@@ -321,11 +321,11 @@ cdef Place objects(Place at, Place end, Line* line) noexcept nogil:
         at = confidence(at)
         if at == NULL:
             return NULL
-        at = opened(at, 125)
+        at = after(at, c'}')
         if at == NULL:
             return NULL
         line.objects += 1
-        at = behind(at, 93, &more)
+        at = behind(at, c']', &more)
     return at
 
 
@@ -334,7 +334,7 @@ cdef Place class_map(Place at, Line* line) noexcept nogil:
     cdef Span ignored
     cdef bint more = True
     line.class_map.start = at
-    at = opened(at, 123)
+    at = after(at, c'{')
     while more and at != NULL:
         at = key(at, &ignored, &line.every)
         if at == NULL:
@@ -342,9 +342,9 @@ cdef Place class_map(Place at, Line* line) noexcept nogil:
         at = text(at, &ignored, &line.every)
         if at == NULL:
             return NULL
-        if at[0] == 125:
+        if at[0] == c'}':
             line.class_map.end = at + 1
-        at = behind(at, 125, &more)
+        at = behind(at, c'}', &more)
     return at
 
 
@@ -353,7 +353,7 @@ cdef Place metadata(Place at, Place end, Line* line) noexcept nogil:
     cdef Span name, value
     cdef int seen = 0, member
     cdef bint more = True
-    at = opened(at, 123)
+    at = after(at, c'{')
     while more and at != NULL:
         at = key(at, &name, &line.every)
         if at == NULL:
@@ -385,10 +385,7 @@ cdef Place metadata(Place at, Place end, Line* line) noexcept nogil:
                 member = 64
             else:
                 return NULL
-        if at == NULL or seen & member:
-            return NULL
-        seen |= member
-        at = behind(at, 125, &more)
+        at = once(at, member, &seen, &more)
     return at if seen & 63 == 63 else NULL
 
 
@@ -402,7 +399,7 @@ cdef Place scan(Place at, Place end, const Span* attribute, long least, Line* li
     line.every = line.look = line.variant = line.people = 0
     line.right = line.bottom = line.objects = line.boxes = 0
     line.origin.start = NULL
-    at = opened(at, 123)
+    at = after(at, c'{')
     while more and at != NULL:
         at = key(at, &name, &line.every)
         if at == NULL:
@@ -436,18 +433,15 @@ cdef Place scan(Place at, Place end, const Span* attribute, long least, Line* li
                 return NULL
             if member & 24 and value.start == value.end:
                 return NULL
-        if at == NULL or seen & member:
-            return NULL
-        seen |= member
-        at = behind(at, 125, &more)
-    if at == NULL or (at - 1)[0] != 125 or seen & 11 != 11 or line.boxes != line.objects:
+        at = once(at, member, &seen, &more)
+    if at == NULL or (at - 1)[0] != c'}' or seen & 11 != 11 or line.boxes != line.objects:
         return NULL
     return at
 
 
 cdef inline Place next_line(Place at, Place end) noexcept nogil:
     """Return where the line behind this one begins."""
-    at = <Place>memchr(at, 10, end - at)
+    at = <Place>memchr(at, c'\n', end - at)
     return end if at == NULL else at + 1
 
 
@@ -455,11 +449,11 @@ cdef inline Place ended(Place at, Place end) noexcept nogil:
     """Pass a line's end, which must be here."""
     if at == NULL or at == end:
         return at
-    if at[0] == 13:
+    if at[0] == c'\r':
         at += 1
         if at == end:
             return at
-    return at + 1 if at[0] == 10 else NULL
+    return at + 1 if at[0] == c'\n' else NULL
 
 
 
@@ -687,13 +681,13 @@ cdef Py_ssize_t part_of(list blocks, bytearray verdicts, int verdict, char* into
             if verdicts[at] != verdict:
                 continue
             length = stop - start
-            if start[length - 1] == 10:
+            if start[length - 1] == c'\n':
                 length -= 1
-            if length and start[length - 1] == 13:
+            if length and start[length - 1] == c'\r':
                 length -= 1
             if into != NULL:
                 memcpy(into + size, start, length)
-                into[size + length] = 10
+                into[size + length] = c'\n'
             size += length + 1
     return size
 

@@ -88,7 +88,8 @@ class Photograph:
     SHA-256 of its original bytes (of the first of several alike), `uri` its place in S3. `width`,
     `height` in pixels, `size` in bytes, `sha256` and `perceptual_hash` are of what is stored,
     `original` is the SHA-256 of what its owner has; `note` tells how the two differ. `where` is
-    the original (a path or URI), `line` its line in the source manifest (0: none).
+    the original (a path or URI), `line` its line in the source manifest (0: none); a `variant` was
+    made from another photograph, as that line says.
     """
 
     photograph: str
@@ -103,6 +104,7 @@ class Photograph:
     where: str
     line: int = 0
     perceptual_hash: str = ""
+    variant: bool = False
 
     @property
     def names(self) -> dict[str, str]:

@@ -151,6 +151,7 @@ class Fates:
             where=candidate.where,
             line=candidate.line,
             perceptual_hash=finding.perceptual_hash,
+            variant=candidate.variant,
         )
         self._photographs.append(photograph)
         for content in (finding.original, finding.stored):

@@ -30,6 +30,11 @@ from gt_workflow.workflow.follow import Snapshot
 from gt_workflow.workflow.specify import GOLD_FILE, Place, job_spec, refuse
 
 _COUNTS: Final = ("human", "machine", "failed", "left")
+# What stages call the manifests they write: no name for a job.
+_ANY_MANIFEST: Final = (
+    *("augmented.manifest", "input.manifest", "output.manifest"),
+    *("train.manifest", "validation.manifest", "test.manifest"),
+)
 MOST_JOBS: Final = 10  # of one launch: the plan is held in memory
 
 
@@ -380,9 +385,16 @@ def _name(settings: Settings, digest: str, template: str, questions: bytes) -> s
         shown = hashlib.sha256(questions).hexdigest()
         identity["gold"] = [shown, settings.job.gold_rate]
     short = hashlib.sha256(json.dumps(identity, sort_keys=True).encode()).hexdigest()[:10]
-    source = settings.photographs.rstrip("/").rpartition("/")[2]
-    slug = re.sub(r"[^a-zA-Z0-9]+", "-", settings.name or source).strip("-")
+    slug = re.sub(r"[^a-zA-Z0-9]+", "-", settings.name or _called(settings.photographs)).strip("-")
     return f"{slug[:40].rstrip('-') or 'photographs'}-{short}"
+
+
+def _called(source: str) -> str:
+    """Return a source's own name; of a manifest that is called as they all are, its folder's."""
+    above, _, last = source.rstrip("/").rpartition("/")
+    if last in _ANY_MANIFEST:
+        return above.rpartition("/")[2] or last
+    return last
 
 
 def _exists(name: str, ground_truth: GroundTruth) -> bool:

@@ -12,10 +12,14 @@ from typing import Final
 import msgspec
 
 from gt_workflow.core.json_lines import explain, members, repeated_member, split_lines
-from gt_workflow.errors import DataError, UsageError
+from gt_workflow.core.label_schema import VARIANT
+from gt_workflow.errors import DataError, StorageError, UsageError
 from gt_workflow.ports import Folders, Storage
 
 MANIFEST_SUFFIXES: Final = (".manifest", ".jsonl", ".json")
+# What `augment` leaves in its folder beside the variants, which are in a folder of their own.
+_OF_AUGMENT: Final = ("augment.json", "augmented.manifest")
+_IMAGES_OF_AUGMENT: Final = "images"
 
 _text = msgspec.json.Decoder(str)
 
@@ -26,13 +30,15 @@ class Candidate:
 
     `name` is how its owner knows it: the path below the folder or prefix, or what the manifest
     says. `where` is a path or an `s3://` URI. `size` in bytes is None if nobody has looked.
-    `line` is its line in the source manifest, from 1; 0 if there is none.
+    `line` is its line in the source manifest, from 1; 0 if there is none. A `variant` was made
+    from another photograph, as the line says.
     """
 
     name: str
     where: str
     size: int | None = None
     line: int = 0
+    variant: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,7 +79,8 @@ def gather(
     """List what a source holds.
 
     `exclude` are paths or URI prefixes to leave out. Raises `UsageError` for a source of no known
-    kind, `StorageError` if it cannot be listed, `DataError` for a broken line of a manifest.
+    kind and for a folder of variants, `StorageError` if it cannot be listed, `DataError` for a
+    broken line of a manifest.
     """
     if is_manifest(source):
         return _manifest(source, storage)
@@ -118,7 +125,9 @@ def _folder(
     candidates: list[Candidate] = []
     rejected: list[Rejected] = []
     skipped: Counter[str] = Counter()
+    told = _Variants(source, lambda path: _readable(path, folders))
     for found in folders.walk(source, exclude=[path for path in exclude if "://" not in path]):
+        told.look(found.name)
         if found.skip:
             skipped[found.skip] += 1
         elif not found.problem:
@@ -127,6 +136,7 @@ def _folder(
             rejected.append(Rejected(found.name or ".", found.problem))
         else:
             skipped["unreadable, no photograph by its name"] += 1
+    told.refuse()
     candidates.sort(key=lambda candidate: (candidate.name.encode(), candidate.where))
     rejected.sort(key=lambda entry: entry.name.encode())
     return Gathered(tuple(candidates), tuple(rejected), skipped)
@@ -136,8 +146,11 @@ def _prefix(source: str, storage: Storage, exclude: tuple[str, ...]) -> Gathered
     prefix = source if source.endswith("/") else f"{source}/"
     candidates: list[Candidate] = []
     skipped: Counter[str] = Counter()
+    told = _Variants(source, storage.exists)
     for stat in storage.list(prefix):
         name = stat.uri.removeprefix(prefix)
+        if not stat.uri.startswith(exclude):
+            told.look(name)
         if stat.uri.startswith(exclude):
             skipped["stored by this command"] += 1
         elif name.endswith("/") or not name:
@@ -146,8 +159,47 @@ def _prefix(source: str, storage: Storage, exclude: tuple[str, ...]) -> Gathered
             skipped["hidden"] += 1
         else:
             candidates.append(Candidate(name, stat.uri, stat.size))
+    told.refuse()
     candidates.sort(key=lambda candidate: candidate.name.encode())
     return Gathered(tuple(candidates), (), skipped)
+
+
+class _Variants:
+    """Finds folders that `augment` wrote: files alone do not tell whose variants they are."""
+
+    def __init__(self, source: str, exists: Callable[[str], bool]) -> None:
+        """Begin with the folder above, if `source` may be where one keeps its images."""
+        self._source = source.rstrip("/")
+        self._found: Counter[str] = Counter()
+        above, slash, last = self._source.rpartition("/")
+        if last == _IMAGES_OF_AUGMENT and not above.endswith("/"):  # as of a bucket's address
+            above = above if slash else "."
+            self._found[above] += sum(exists(f"{above}/{name}") for name in _OF_AUGMENT)
+
+    def look(self, name: str) -> None:
+        """Take the name of a file below the source."""
+        if name.endswith(_OF_AUGMENT):
+            folder, _, last = f"{self._source}/{name}".rpartition("/")
+            self._found[folder] += last in _OF_AUGMENT
+
+    def refuse(self) -> None:
+        """Raise `UsageError` if there is such a folder."""
+        receipt, manifest = _OF_AUGMENT
+        for folder, files in sorted(self._found.items()):
+            if files == len(_OF_AUGMENT):
+                raise UsageError(
+                    f"{folder} holds variants that augment made ({receipt}), and as files they "
+                    "would be photographs of their own, on any side of the split; name their "
+                    f"manifest instead: python -m gt_workflow launch {folder}/{manifest}"
+                )
+
+
+def _readable(path: str, folders: Folders) -> bool:
+    try:
+        folders.read(path, limit=1)
+    except StorageError:
+        return False
+    return True
 
 
 def _manifest(source: str, storage: Storage) -> Gathered:
@@ -178,7 +230,8 @@ def _of_line(source: str, number: int, raw: bytes) -> Candidate:
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError, ValueError) as error:
         raise explain(error, raw, uri=source, line=number) from error
     where, own = _locate(source, number, reference)
-    return Candidate(known if isinstance(known, str) and known else own, where, line=number)
+    called = known if isinstance(known, str) and known else own
+    return Candidate(called, where, line=number, variant=VARIANT in present)
 
 
 def _locate(source: str, number: int, reference: str) -> tuple[str, str]:

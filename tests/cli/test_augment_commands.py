@@ -105,6 +105,32 @@ def test_variants_made_before_labeling_stay_with_their_photograph(demo):
     assert sum("variant" in line for line in labelled) == 6
 
 
+@pytest.mark.parametrize("source", ["varied", "varied/", "varied/images", ".", "varied/../varied"])
+def test_a_folder_of_variants_is_no_source_of_photographs_but_its_manifest_is(demo, source):
+    demo("augment", "demo/photographs", "--out", "varied", "--variants", "flip-lr")
+    status, out, err = demo("launch", source, "--labels", "a", "--no-wait")
+    assert (status, out) == (2, "")
+    named = re.search(r"python -m gt_workflow (launch \S+/augmented.manifest)$", err, re.MULTILINE)
+    status, _, err = demo(*named[1].split(), "--labels", "a", "--no-wait")
+    assert status == 0, err
+
+
+def test_photographs_beside_variants_are_photographs(demo):
+    demo("augment", "demo/photographs", "--out", ".", "--variants", "flip-lr")
+    status, _, err = demo("launch", "demo/photographs", "--labels", "a", "--no-wait")
+    assert status == 0, err
+
+
+def test_variants_are_not_varied_again_and_a_dry_run_counts_without_them(demo):
+    demo("augment", "demo/photographs", "--out", "varied")
+    launch = ("launch", "varied/augmented.manifest", "--labels", "a", "--augment", "seed-ten")
+    status, out, err = demo(*launch, "--dry-run")
+    assert status == 0, err
+    assert "labeling job varied-" in out
+    assert "66 objects" in out
+    assert "about 50 images" in out
+
+
 def test_every_flag_does_what_its_help_says(demo):
     status, _, err = demo(
         *("augment", "labelled.manifest", "--out", "varied", "--variants", "rotate-30,noise"),
@@ -151,12 +177,18 @@ def test_a_dry_run_says_how_many_and_writes_nothing(demo, tmp_path):
     status, out, _ = demo("augment", "demo/photographs", "--out", "varied", "--dry-run", "--json")
     told = json.loads(out)
     assert (status, told["photographs"], told["variants-at-most"]) == (0, 6, 60)
-    status, out, _ = demo(
-        *("convert", "labelled.manifest", "--out", "c", "--augment", "seed-ten", "--dry-run")
-    )
+    status, out, _ = demo("augment", "demo/photographs", "--out", "varied", "--dry-run")
+    assert status == 0
+    assert out.startswith("10 variants of 6 photographs (flip-lr, ")
+    assert "at most 60 images\nfolder (not written): varied" in out
+    convert = ("convert", "labelled.manifest", "--out", "c", "--augment", "seed-ten", "--dry-run")
+    status, out, _ = demo(*convert, "--json")
     told = json.loads(out)
     trained = told["train"]["images"]
     assert (status, told["augment"]["variants-at-most"]) == (0, 10 * trained)
+    status, out, _ = demo(*convert)
+    assert status == 0
+    assert f"train side, at most {10 * trained} images" in out
     status, out, _ = demo(
         "launch", "demo/photographs", *SIMULATED, "--augment", "seed-ten", "--dry-run"
     )
@@ -217,6 +249,13 @@ def test_a_wrong_variant_is_told_before_anything_is_done(demo, command):
     assert "there is no variant 'spin'; there are seed-ten" in err
     assert not Path("gt-data").exists()
     assert not Path("c").exists()
+
+
+def test_one_photograph_is_no_source(demo):
+    photograph = min(Path("demo/photographs").iterdir())
+    status, _, err = demo("augment", str(photograph), "--out", "varied")
+    assert status == 2
+    assert f"{photograph} is no source of photographs; name a folder, an s3://" in err
 
 
 def test_a_photograph_that_is_none_is_left_out_by_name_and_a_folder_without_any_is_an_error(cli):
@@ -327,7 +366,8 @@ def test_launch_grows_what_was_labelled_and_a_second_run_finds_it_done(demo):
     again = json.loads(out)
     assert again["augment"]["unchanged"]
     assert len(again["channels"]["unchanged"]) == 3
-    status, out, _ = demo(*launch[:-1], "--to", "manifest")
+    status, out, err = demo(*launch[:-1], "--to", "manifest")
+    assert "--out s3://" not in err
     assert re.search(rf"{counts['variants']} variants of {trained} photographs \(unchanged\)", out)
 
 
@@ -386,3 +426,35 @@ def test_from_s3_to_s3_through_our_own_service(demo, monkeypatch, tmp_path):
     here = {name.removeprefix("images/"): data for name, data in files("local").items()}
     for name, data in files(tmp_path / "account" / "lab" / "varied" / "images").items():
         assert here[name] == data
+
+
+def test_augment_without_a_name_is_seed_ten_and_none_is_none(demo):
+    Path("gt.toml").write_text('[augment]\nvariants = ["flip-tb"]\n')
+    convert = ("convert", "labelled.manifest", "--out", "c", "--dry-run", "--json", "--augment")
+    status, out, err = demo(*convert, "--to", "recordio")
+    assert status == 0, err
+    assert len(json.loads(out)["augment"]["variants"]) == 10
+    status, out, err = demo(*convert, "none")
+    assert status == 0, err
+    assert "augment" not in json.loads(out)
+    status, out, err = demo(*convert)
+    assert len(json.loads(out)["augment"]["variants"]) == 10
+    status, _, err = demo("launch", "--labels", "a", "--augment", "demo/photographs")
+    assert status == 2
+    assert "there is no variant 'demo/photographs'; there are seed-ten" in err
+
+
+def test_convert_tells_what_is_left_out_and_how_variants_come_to_s3(demo, tmp_path):
+    broken(tmp_path)
+    with Path("bad.manifest").open("ab") as file:
+        file.write(b'{"source-ref": "untouched.jpg"}\n')
+    salt = salt_that_leaves_both_sides("bad.manifest")
+    convert = ("convert", "bad.manifest", "--on-bad-line", "skip", "--set", f"channels.salt={salt}")
+    status, out, err = demo(*convert, "--out", "plain", "--to", "manifest")
+    assert status == 0, err
+    assert "left out, and why: plain/report.json (3 of 7 lines)" in out
+    assert "--out s3://" not in err
+    status, out, err = demo(*convert, "--out", "grown", "--augment", "flip-tb")
+    assert status == 0, err
+    assert "planes" not in out
+    assert "for a training job to read, by: --out s3://" in err

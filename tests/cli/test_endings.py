@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 
+import pytest
+
 SIMULATED = ("--workers", "simulated", "--truth", "demo/truth.manifest", "--labels", "degu,wheel")
 
 
@@ -66,9 +68,43 @@ def test_images_that_are_elsewhere_have_to_be_copied_first(cli, tmp_path):
     status, out, err = cli("convert", "o.manifest", "--out", "channels")
     assert (status, out) == (3, "")
     assert "looked for at gt-data/far/a/0.jpg" in err
+    assert "if the service's folder is not gt-data, name it with --root" in err
     assert "aws s3 sync s3://far gt-data/far" in err
     assert not (tmp_path / "gt-data").exists()
     status, out, err = cli("convert", "o.manifest", "--out", "channels", "--dry-run")
     assert status == 0, err
+    assert out.startswith("o.manifest: 6 lines, 6 labelled\ntrain: ")
+    assert "channels (not written): channels (recordio, image, manifest)" in out
+    status, out, err = cli("convert", "o.manifest", "--out", "channels", "--dry-run", "--json")
+    assert status == 0, err
     assert json.loads(out)["label-width"] == 7
     assert json.loads(out)["train"]["boxes-by-class"] == {"degu": json.loads(out)["train"]["boxes"]}
+
+
+def test_a_setting_that_is_none_is_answered_with_the_nearest(cli):
+    status, out, err = cli("convert", "m", "--out", "c", "--set", "augment.sead=3")
+    assert (status, out) == (2, "")
+    assert "--set augment.sead=3: there is no such setting; did you mean augment.seed?" in err
+    assert "auto-label" not in err
+    status, out, err = cli("split", "m", "--out", "c", "--distance", "99")
+    assert (status, out) == (2, "")
+    assert "--distance: a whole number from -1 to 12, not 99" in err
+
+
+@pytest.mark.parametrize("group", [(), ("teams",)])
+def test_the_commands_are_told_in_full_on_80_columns(cli, monkeypatch, group):
+    monkeypatch.setenv("COLUMNS", "80")
+    status, out, _ = cli(*group, "--help")
+    assert status == 0
+    told = out.partition("Commands:\n")[2].strip().split("\n\n")[0]
+    assert "..." not in told
+    assert all(line.endswith(".") for line in told.splitlines())
+
+
+def test_one_line_is_no_lines(cli, tmp_path):
+    lines = [json.dumps({"source-ref": f"s3://far/{n}.jpg"}) + "\n" for n in range(8)]
+    (tmp_path / "in.manifest").write_text("".join(lines))
+    status, out, err = cli("split", "in.manifest", "--out", "parts")
+    assert status == 0, err
+    assert "1 photograph, 1 line: parts/" in out
+    assert "1 lines" not in out

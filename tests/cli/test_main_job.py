@@ -11,6 +11,8 @@ from pathlib import Path
 
 import pytest
 
+from gt_workflow import config
+
 SIMULATED = ("--workers", "simulated", "--truth", "demo/truth.manifest", "--labels", "degu,wheel")
 
 
@@ -161,6 +163,11 @@ def test_init_writes_settings_that_load_and_never_overwrites_them(cli, tmp_path)
     status, _, err = cli("launch", "--init")
     assert status == 2
     assert "nothing was written" in err
+    given = ("photos/", "--labels", "racoon, wheel", "--set", "job.workers=3", "--profile", "lab")
+    assert cli("launch", *given, "--init", "--settings", "given.toml")[0] == 0
+    written = config.load(text=Path("given.toml").read_text())
+    assert (written.photographs, written.labels) == ("photos/", ("racoon", "wheel"))
+    assert (written.job.workers, written.backend, written.aws.profile) == (3, "aws", "lab")
     status, out, _ = cli("launch", "--init", "--settings", "other.toml", "--json")
     assert (status, json.loads(out)) == (0, {"settings": "other.toml"})
 

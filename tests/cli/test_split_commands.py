@@ -101,6 +101,10 @@ def test_each_photograph_has_its_place_and_added_copies_move_next_to_none(raccoo
 def test_a_dry_run_writes_nothing_and_a_second_run_changes_nothing(raccoons):
     status, out, _ = raccoons("split", "alone.manifest", "--out", "parts", "--dry-run")
     assert status == 0
+    assert out.startswith("train: ")
+    assert out.count("(not written)") == 3
+    status, out, _ = raccoons("split", "alone.manifest", "--out", "parts", "--dry-run", "--json")
+    assert status == 0
     assert set(json.loads(out)["parts"]) == set(PARTS)
     assert not Path("parts").exists()
     assert raccoons("split", "alone.manifest", "--out", "parts")[0] == 0

@@ -84,12 +84,15 @@ def test_a_split_in_a_bucket_without_a_test_part(labelled):
 
 def test_variants_are_made_of_exactly_the_train_part(parts):
     command = ("convert", "parts", "--out", "channels", "--augment", "flip-lr", "--to", "manifest")
-    status, out, err = parts(*command, "--dry-run")
+    status, out, err = parts(*command, "--dry-run", "--json")
     assert status == 0, err
     train, validation, test = (told(f"parts/{part}.manifest") for part in PARTS)
     plan = json.loads(out)
     assert plan["augment"]["photographs"] == len(train)
     assert plan["test-manifest"] == "parts/test.manifest"
+    status, out, err = parts(*command, "--dry-run")
+    assert out.startswith("parts/train.manifest and parts/validation.manifest: ")
+    assert "left alone, for the evaluation: parts/test.manifest\n" in err
     status, out, err = parts(*command)
     assert status == 0, err
     assert f"{len(train)} variants of {len(train)} photographs" in out

@@ -88,6 +88,12 @@ def test_predict(channels, tmp_path):
     )
     status, out, err = channels(*arguments, "--dry-run")
     assert status == 0, err
+    assert out.splitlines() == [
+        "pre-labels for 1 line under 'predictions'",
+        "manifest (not written): out.manifest",
+    ]
+    status, out, err = channels(*arguments, "--dry-run", "--json")
+    assert status == 0, err
     assert json.loads(out)["lines"] == 1
     status, out, err = channels(*arguments)
     assert status == 0, err

@@ -14,7 +14,7 @@ from gt_workflow.adapters.images import PillowImages
 from gt_workflow.adapters.memory import MemoryStorage, SerialEngine
 from gt_workflow.adapters.storage import FolderStorage
 from gt_workflow.adapters.walk import LocalFolders
-from gt_workflow.errors import DataError, StorageError
+from gt_workflow.errors import DataError, StorageError, UsageError
 from gt_workflow.workflow import ingest
 
 IMAGES = "s3://bucket/job/images"
@@ -101,6 +101,20 @@ def test_images_in_s3_that_need_nothing_stay_where_they_are():
         "stored by this command": 2,
     }
     assert [entry.name for entry in plan.rejected] == ["broken.png"]
+
+
+@pytest.mark.parametrize("source", ["s3://lab/varied", "s3://lab/varied/images/", "s3://lab/"])
+def test_a_prefix_of_variants_is_refused_with_its_manifest_s_name(source):
+    objects = {
+        "s3://lab/varied/augment.json": b"{}",
+        "s3://lab/varied/augmented.manifest": b"",
+        "s3://lab/varied/images/a.jpg": encoded(1),
+        "s3://lab/other/augment.json": b"{}",
+    }
+    with pytest.raises(UsageError, match=r"launch s3://lab/varied/augmented\.manifest$"):
+        ingested(objects, source)
+    _, receipt, _ = ingested(objects, "s3://lab/varied", exclude=("s3://lab/varied/augment",))
+    assert receipt.lines == 1
 
 
 def test_an_object_that_vanishes_is_rejected_and_a_storage_that_fails_is_an_error():

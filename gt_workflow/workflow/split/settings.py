@@ -83,11 +83,6 @@ class SplitPlan:
     manifest_sha256: str
 
     @property
-    def photographs(self) -> int:
-        """How many there are, variants left out."""
-        return self.totals.of(PHOTOGRAPHS)
-
-    @property
     def hashes(self) -> int | None:
         """Photographs whose perceptual hashes were compared; None if none was to be."""
         return None if self.settings.distance == OFF else self.alike.compared
