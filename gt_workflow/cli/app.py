@@ -190,7 +190,11 @@ split_commands.register(app)
 
 
 @app.command()
-@click.argument("manifest", metavar="OUTPUT_MANIFEST", help="A labeling job's output manifest.")
+@click.argument(
+    "manifest",
+    metavar="OUTPUT_MANIFEST|DIR",
+    help="A labeling job's output manifest, or what `split` wrote (its --out).",
+)
 @click.option("--to", metavar="FORM[,FORM...]", help="recordio, image, manifest [default: all].")
 @click.option("--out", metavar="DIR|s3://", required=True, help="Where the channels go.")
 @options.augment
@@ -242,6 +246,7 @@ def convert(  # noqa: PLR0913 - one parameter per flag
         on_bad_line=on_bad_line,
         keep_empty=keep_empty,
         classes=None if classes is None else tuple(names(classes) or ()),
+        validation=validation,
         dry_run=dry_run,
         as_json=common.as_json,
     )

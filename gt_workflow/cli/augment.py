@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import re
 import time
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Final, Literal
 
@@ -14,6 +14,7 @@ from gt_workflow.cli import show
 from gt_workflow.cli.options import require_source
 from gt_workflow.config import Settings
 from gt_workflow.core.boxes import Box
+from gt_workflow.core.near_duplicates import OFF
 from gt_workflow.core.variant_boxes import Keeping
 from gt_workflow.errors import DataError, StorageError, UsageError
 from gt_workflow.ports import Look, Storage
@@ -183,14 +184,16 @@ def of_channels(
     out: str,
     attribute: str | None,
     on_bad_line: Literal["stop", "skip"] = "stop",
+    all_train: bool = False,
 ) -> stage.AugmentSettings | None:
     """Return how a labelled manifest's train side grows before it is converted; None if not.
 
+    `all_train` tells that nothing of it is held out.
     The variants lie beside the channels, in a folder of their own for each set of settings.
     """
     if not settings.augment.variants:
         return None
-    return asked(
+    chosen = asked(
         settings,
         source=manifest,
         out=f"{out.rstrip('/')}/augmented",
@@ -199,6 +202,7 @@ def of_channels(
         on_bad_line=on_bad_line,
         apart=True,
     )
+    return replace(chosen, validation=0.0, distance=OFF) if all_train else chosen
 
 
 def before_channels(

@@ -211,12 +211,19 @@ def channels(receipt: ConvertReceipt, path: Callable[[str], str], *, lines: int)
         line(f"channel {form}: {counts}: {path(uri)}{known}")
     if receipt.near_duplicates:
         near_duplicates(receipt.near_duplicates, receipt.leaks_prevented)
+    if receipt.hashes == 0:
+        no_hashes()
     for warning in receipt.warnings:
         note(f"warning: {warning}")
     if receipt.report and receipt.left_out:
         left = lines - max(sum(sides.values()) for sides in told["images"].values())
         number = f" ({left} of {count(lines, 'line')})" if left else ""  # else boxes alone
         line(f"left out, and why: {path(receipt.report)}{number}")
+
+
+def no_hashes() -> None:
+    """Say that nothing tells which photographs look alike."""
+    note("no line has a perceptual-hash: near-duplicates were not looked for")
 
 
 def near_duplicates(number: int, leaks: int) -> None:

@@ -105,13 +105,20 @@ def _tell(told: dict[str, Any], wired: Any, *, known: str) -> None:
 
     for part, entry in told["parts"].items():
         photographs = show.count(entry["photographs"], "photograph")
-        counts = f"{photographs}, {show.count(entry['lines'], 'line')}"
         boxes = [f"{number} {name}" for name, number in entry["boxes_by_class"].items()]
         detail = f" ({', '.join(boxes)})" if 0 < len(boxes) <= 8 else ""
-        show.line(f"{part}: {counts}{detail}: {wired.path(entry['manifest'])}{known}")
+        counts = f"{photographs}{detail}, {show.count(entry['lines'], 'line')}"
+        show.line(f"{part}: {counts}: {wired.path(entry['manifest'])}{known}")
     if told["near_duplicates"]:
         show.near_duplicates(told["near_duplicates"], told["leaks_prevented"])
     if told["corrected"]:
-        show.line(f"moved for the balance of classes: {told['corrected']}")
+        show.line(f"moved to keep the shares: {show.count(told['corrected'], 'photograph')}")
+    hashes = told["perceptual_hashes"]
+    number = sum(entry["photographs"] for entry in told["parts"].values())
+    if hashes is not None and hashes < number:
+        show.note(
+            f"without a perceptual-hash: {number - hashes} of {number} photographs; "
+            "near-duplicates among them were not looked for"
+        )
     for warning in told["warnings"]:
         show.note(f"warning: {warning}")

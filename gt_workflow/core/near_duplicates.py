@@ -46,12 +46,16 @@ def look_in(value: msgspec.Raw) -> int | None:
 
 
 class Alike:
-    """Which photographs are near-duplicates; photographs are known by `split.digest`."""
+    """Which photographs are near-duplicates; photographs are known by `split.digest`.
 
-    def __init__(self, members: Any = (), units: Any = ()) -> None:
+    `compared` is of how many images the hash was known.
+    """
+
+    def __init__(self, members: Any = (), units: Any = (), *, compared: int = 0) -> None:
         """Take digests in ascending order, and beside each its cluster's representative."""
         self._members = array("Q", members)
         self._units = array("Q", units)
+        self.compared = compared
 
     def __len__(self) -> int:
         """Count the photographs that have a near-duplicate."""
@@ -117,7 +121,7 @@ class Looks:
         `ValueError` for a distance that is neither `OFF` nor from 0 to `FURTHEST`.
         """
         if distance == OFF or len(self._looks) < 2:
-            return Alike()
+            return Alike(compared=len(self._looks))
         import numpy as np
 
         clusters = _Clusters(self._looks, distance=distance)
@@ -136,7 +140,7 @@ class Looks:
         heads[1:] = labels[by_draw][1:] != labels[by_draw][:-1]
         units = np.empty_like(digests)
         units[by_draw] = digests[by_draw[heads]][np.cumsum(heads) - 1]
-        return Alike(digests.tobytes(), units.tobytes())
+        return Alike(digests.tobytes(), units.tobytes(), compared=len(self._looks))
 
 
 def _draw(digests: Any) -> Any:

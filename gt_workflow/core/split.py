@@ -63,8 +63,11 @@ def exceptions(
 ) -> dict[str, Side]:
     """Name the one origin, if any, that has to change sides for both to have some.
 
-    Its near-duplicates are named with it; beside them, memory is flat.
+    Its near-duplicates are named with it; beside them, memory is flat. A share of 0 or 1 asks for
+    one side alone.
     """
+    if not 0 < validation < 1:
+        return {}
     lowest: tuple[float, str] | None = None
     highest: tuple[float, str] | None = None
     low, high = set[str](), set[str]()

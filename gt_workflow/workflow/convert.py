@@ -23,7 +23,7 @@ from gt_workflow.core.label_schema import LOOK
 from gt_workflow.core.looks import alike_in
 from gt_workflow.core.manifest import Record, attributes, find_attribute, read, split_lines
 from gt_workflow.core.near_duplicates import OFF, Alike
-from gt_workflow.core.split import NONE_ALIKE, SIDES
+from gt_workflow.core.split import SIDES
 from gt_workflow.errors import DataError
 from gt_workflow.ports import Engine, Progress, Storage
 from gt_workflow.workflow import own_source
@@ -34,7 +34,12 @@ from gt_workflow.workflow.channels.journal import Journal
 from gt_workflow.workflow.channels.outputs import Outputs
 from gt_workflow.workflow.channels.packing import STEP, MissingImageError, Packed, pack, refusal
 from gt_workflow.workflow.channels.passing import Passing, write
-from gt_workflow.workflow.channels.plan import ConvertPlan, ConvertReceipt, ConvertSettings
+from gt_workflow.workflow.channels.plan import (
+    ConvertPlan,
+    ConvertReceipt,
+    ConvertSettings,
+    Source,
+)
 from gt_workflow.workflow.channels.report import Event, Spool
 from gt_workflow.workflow.channels.samples import Samples, snapshot
 from gt_workflow.workflow.channels.stretches import Blocks
@@ -67,15 +72,18 @@ def plan(
     Raises DataError for a manifest that gives no two channels, UsageError for one that lies where
     the run would write.
     """
-    own_source.refuse(
-        storage,
-        settings.manifest,
-        out=settings.folder,
-        files=receipts.written(settings.folder, settings.forms),
-        folders=[f"{settings.folder}/{form}" for form in settings.forms],
-    )
+    for source in settings.sources:
+        own_source.refuse(
+            storage,
+            source.uri,
+            out=settings.folder,
+            files=receipts.written(settings.folder, settings.forms),
+            folders=[f"{settings.folder}/{form}" for form in settings.forms],
+        )
     uri, patient = settings.manifest, settings.on_bad_line == "skip"
-    manifest = Blocks(storage, uri)
+    manifest, *others = (
+        Blocks(storage, source.uri, side=source.side) for source in settings.sources
+    )
     attribute, head = settings.attribute, 0
     if attribute is None:
         with storage.open(uri) as file:
@@ -91,17 +99,25 @@ def plan(
         CountBlocks(rules, uri, patient=patient),
         blocks=manifest,
         records=partial(_read, settings, storage, progress),
-        alike=partial(_alike, settings, manifest),
+        alike=None if settings.distance == OFF else partial(_alike, settings, manifest),
         head=head,
         fixed_classes=settings.classes,
         engine=engine,
         progress=progress,
         ahead=ahead or Ahead(settings, storage, wanted=False),
+        held_out=others[0] if others else None,
     ).survey()
     found.lines += found.rejected
     images = [found.sides[side].images for side in SIDES]
     if not any(images):
         raise _nothing(settings, storage)
+    for side, where in settings.manifests.items():
+        if not found.sides[side].images:
+            raise DataError(
+                f"no line has a box that could be used for {side}; train and validation need one "
+                "each",
+                uri=where,
+            )
     if not all(images):
         raise DataError(
             "all boxes are on images of one origin"
@@ -115,21 +131,21 @@ def plan(
         attribute=attribute or "",
         survey=found,
         warnings=tuple(found.warnings()),
+        held_out_sha256=others[0].sha256 if others else "",
     )
 
 
 def _alike(settings: ConvertSettings, manifest: Blocks) -> Alike:
     """Find near-duplicates; blocks that tell of no image what it looks like are passed over."""
-    if settings.distance == OFF:
-        return NONE_ALIKE
     lines = (line for block in manifest() if LOOK.encode() in block for line in lines_of(block))
     return alike_in(lines, salt=settings.salt, distance=settings.distance)
 
 
 def _read(settings: ConvertSettings, storage: Storage, progress: Progress) -> Iterator[Record]:
     """Yield the records of a manifest that was counted already."""
-    with storage.open(settings.manifest) as file:
-        yield from _records(file, settings, reject=_pass_over, progress=progress)
+    source, attribute = settings.sources[0], settings.attribute
+    with storage.open(source.uri) as file:
+        yield from _records(file, settings, source, attribute, reject=_pass_over, progress=progress)
 
 
 def _pass_over(_raw: bytes, _error: DataError) -> None:
@@ -139,16 +155,17 @@ def _pass_over(_raw: bytes, _error: DataError) -> None:
 def _records(
     file: BinaryIO,
     settings: ConvertSettings,
+    source: Source,
+    attribute: str | None,
     *,
     reject: Callable[[bytes, DataError], None],
     progress: Progress,
 ) -> Iterator[Record]:
-    uri = settings.manifest
-    lines = split_lines(file, uri=uri)
+    lines = split_lines(file, uri=source.uri)
     found = read(
         lines,
-        uri=uri,
-        attribute=settings.attribute,
+        uri=source.uri,
+        attribute=attribute,
         on_bad_line=settings.on_bad_line,
         reject=reject,
     )
@@ -226,6 +243,7 @@ def _run(
             warnings=plan.warnings,
             near_duplicates=len(plan.survey.alike),
             leaks_prevented=plan.survey.leaks,
+            hashes=plan.hashes,
         )
     for form in pending:
         receipts.refuse_strangers(storage, out, form)
@@ -260,7 +278,7 @@ def _run(
                     files = _write_manifest(
                         plan,
                         told=None if looked_at else samples,
-                        without=[event.line or 0 for event in packed.refused],
+                        without=packed.refused,
                         storage=storage,
                         progress=progress,
                     )
@@ -282,40 +300,49 @@ def _run(
         warnings=packed.warnings(plan),
         near_duplicates=len(plan.survey.alike),
         leaks_prevented=plan.survey.leaks,
+        hashes=plan.hashes,
     )
 
 
 def _fill(samples: Samples, plan: ConvertPlan, storage: Storage, progress: Progress) -> None:
-    """Read the planned manifest once more and keep what the channels take of it."""
+    """Read what was planned once more and keep what the channels take of it."""
     settings = plan.settings
-    with snapshot(storage, settings.manifest) as (file, digest):
-        if digest != plan.manifest_sha256:
-            raise DataError("has changed since the conversion was planned", uri=settings.manifest)
-        records = _records(file, settings, reject=samples.reject, progress=progress)
-        samples.fill(records, plan.rules, plan.classes)
+    for source, planned in plan.sources:
+        rules = plan.rules(source)
+        with snapshot(storage, source.uri) as (file, digest):
+            if digest != planned:
+                raise DataError("has changed since the conversion was planned", uri=source.uri)
+            # In a second manifest the attribute is known from the first.
+            attribute = plan.attribute if source.side == "validation" else settings.attribute
+            reject = partial(samples.reject, manifest=rules.manifest)
+            records = _records(file, settings, source, attribute, reject=reject, progress=progress)
+            samples.fill(records, rules, plan.classes)
 
 
 def _write_manifest(
     plan: ConvertPlan,
     *,
     told: Samples | None,
-    without: Collection[int],
+    without: Collection[Event],
     storage: Storage,
     progress: Progress,
 ) -> dict[str, int]:
     """Read the manifest again and write its form; return the files with their sizes."""
-    settings = plan.settings
-    passing = Passing(
-        settings,
-        plan.attribute,
-        plan.rules,
-        head=plan.survey.head,
-        told=told,
-        classes=plan.classes,
-        without=without,
-    )
-    blocks = Blocks(storage, settings.manifest, sha256=plan.manifest_sha256)
-    return write(plan, passing, blocks(), storage, progress)
+    sources = []
+    for number, (source, digest) in enumerate(plan.sources):
+        rules = plan.rules(source)
+        passing = Passing(
+            source.uri,
+            plan.attribute,
+            rules,
+            given=plan.settings.attribute is not None,
+            head=0 if number else plan.survey.head,
+            told=told,
+            classes=plan.classes,
+            without=[event.line or 0 for event in without if event.manifest == rules.manifest],
+        )
+        sources.append((passing, Blocks(storage, source.uri, sha256=digest)()))
+    return write(plan, sources, storage, progress)
 
 
 def _report(
@@ -330,13 +357,13 @@ def _report(
     summary = {
         "attribute": plan.attribute,
         "finished": finished,
-        "counts": plan.survey.to_dict() | {"images_refused": len(packed.refused)},
+        "counts": plan.counts_of_lines() | {"images_refused": len(packed.refused)},
         "warnings": list(packed.warnings(plan)) if finished else list(plan.warnings),
     }
     return report.write(
         storage,
         plan.settings.folder,
-        manifest=(plan.settings.manifest, plan.manifest_sha256),
+        inputs=plan.inputs(),
         summary=summary,
         rejects=samples.rejects,
         lines=samples.events,
@@ -361,8 +388,7 @@ def _receipt(
             sides=sides,
             content_type=types[0] if len(types) == 1 else "application/x-image",
         ),
-        "manifest": plan.settings.manifest,
-        "manifest_sha256": plan.manifest_sha256,
+        **plan.inputs(),
         "settings": plan.recorded_settings(),
         "warnings": list(packed.warnings(plan)),
         "files": {path: size for path, size in files.items() if path.startswith(f"{form}/")},

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from gt_workflow.core.near_duplicates import Looks
-from gt_workflow.core.split import digest, exceptions, fraction, side, split
+from gt_workflow.core.split import SIDES, digest, exceptions, fraction, side, split
 
 origins = st.sets(st.text(max_size=8), max_size=12)
 shares = st.floats(0.01, 0.99)
@@ -98,3 +99,10 @@ def test_what_looks_alike_is_on_one_side_even_where_the_rule_for_small_sets_move
         assert set(sides.values()) == {"train", "validation"}
     moved = exceptions(names, validation=validation, salt=salt, alike=alike)
     assert not moved or set(moved) <= set(names[:together]) or len(moved) == 1
+
+
+@pytest.mark.parametrize("share", [0.0, 1.0])
+def test_a_share_of_all_or_nothing_is_one_side_for_all(share):
+    names = [f"{number}.jpg" for number in range(50)]
+    assert exceptions(names, validation=share) == {}
+    assert set(split(names, validation=share).values()) == {SIDES[int(share)]}

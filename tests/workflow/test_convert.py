@@ -283,6 +283,7 @@ def test_the_plan_counts_every_kind_of_line():
         "images_on_several_lines": 0,
         "near_duplicates": 0,
         "leaks_prevented": 0,
+        "perceptual_hashes": 0,
     }
     assert sum(found[side]["images"] for side in SIDES) == 21
     assert sum(found[side]["boxes"] for side in SIDES) == 21

@@ -15,6 +15,7 @@ from msgspec import Struct
 
 from gt_workflow.core.near_duplicates import OFF
 from gt_workflow.core.plain_lines import Rules
+from gt_workflow.core.split import Side
 from gt_workflow.ports import Storage
 from gt_workflow.workflow.channels import receipts
 from gt_workflow.workflow.channels.passing import Files, Passing, respelt
@@ -61,28 +62,41 @@ class Ahead:
         files = ExitStack()
         self._under_way = _UnderWay(
             told=told,
-            passing=Passing(
-                settings,
-                rules.attribute,
-                settings.rules(moved=rules.moved, alike=rules.alike),
-                head=head,
-                told=told,
-            ),
+            passing={
+                source.side: Passing(
+                    source.uri,
+                    rules.attribute,
+                    settings.rules(source, moved=rules.moved, alike=rules.alike),
+                    given=settings.attribute is not None,
+                    head=0 if number else head,
+                    told=told,
+                )
+                for number, source in enumerate(settings.sources)
+            },
             stack=files,
             files=Files(settings, self._storage, files),
-            split=bool(rules.alike) or settings.distance == OFF,
+            split=bool(rules.alike or settings.manifests) or settings.distance == OFF,
         )
 
-    def add(self, blocks: list[bytes], verdicts: bytearray, first: int, *, looks: bool) -> None:
+    def add(
+        self,
+        blocks: list[bytes],
+        verdicts: bytearray,
+        first: int,
+        *,
+        looks: bool,
+        side: Side | None,
+    ) -> None:
         """Write blocks' lines by their verdicts, which are used up; `first` is the first's number.
 
-        `looks` tells that some may say what their images look like, by which sides may change.
+        All are of the `side`, if there is one. `looks` tells that some may say what their images
+        look like, by which sides may change.
         """
         now = self._under_way
         if looks and now is not None and not now.split:
             self.abandon()
         elif now is not None:
-            now.files.append(now.passing.sides(blocks, verdicts, first))
+            now.files.append(now.passing[side].sides(blocks, verdicts, first))
 
     def abandon(self) -> None:
         """Throw away what was written."""
@@ -108,7 +122,7 @@ class _UnderWay(Struct, frozen=True):
     """What is being written; `split` tells that what images look like was seen to."""
 
     told: Samples
-    passing: Passing
+    passing: dict[Side | None, Passing]
     stack: ExitStack
     files: Files
     split: bool

@@ -20,7 +20,7 @@ from gt_workflow.core.label_schema import LOOK
 from gt_workflow.core.manifest import Reader, Record, WholeFileError
 from gt_workflow.core.near_duplicates import Alike
 from gt_workflow.core.plain_lines import Rules, Sorted, add_key, sort_out
-from gt_workflow.core.split import SIDES, exceptions
+from gt_workflow.core.split import NONE_ALIKE, SIDES, Side, exceptions
 from gt_workflow.errors import DataError
 from gt_workflow.ports import Engine, Progress
 from gt_workflow.workflow.channels.labels import ClassTable, judge
@@ -61,6 +61,8 @@ class CountBlocks(Struct, frozen=True):
         rules = self.rules
         if not stretch.known:
             rules = msgspec.structs.replace(rules, attribute=None)
+        if stretch.side is not None:  # a share of all or nothing: every origin falls there
+            rules = msgspec.structs.replace(rules, validation=float(stretch.side == "validation"))
         plain = sort_out(stretch.blocks, rules)
         found = Counted(_survey_of(plain), plain.verdicts, plain.maps, plain.keys, plain.looks)
         if plain.verdicts.count(0):
@@ -118,7 +120,15 @@ class Writes(Protocol):
         """Begin again."""
         ...
 
-    def add(self, blocks: list[bytes], verdicts: bytearray, first: int, *, looks: bool) -> None:
+    def add(
+        self,
+        blocks: list[bytes],
+        verdicts: bytearray,
+        first: int,
+        *,
+        looks: bool,
+        side: Side | None,
+    ) -> None:
         """Take the lines of blocks."""
         ...
 
@@ -126,19 +136,21 @@ class Writes(Protocol):
 class Counting(Struct, frozen=True):
     """How a manifest is counted: `blocks` and `records` read it from the beginning at each call.
 
+    `held_out` are the blocks of a second manifest where sides are not drawn but go by manifest.
     `ahead` is given all lines with their verdicts each time. `head` are the lines before the label
-    attribute is known. `alike` finds near-duplicates.
+    attribute is known. `alike` finds near-duplicates, None if they do not matter.
     """
 
     count: CountBlocks
     blocks: Blocks
     records: Callable[[], Iterator[Record]]
-    alike: Callable[[], Alike]
+    alike: Callable[[], Alike] | None
     head: int
     fixed_classes: tuple[str, ...] | None
     engine: Engine | None
     progress: Progress
     ahead: Writes
+    held_out: Blocks | None = None
 
     def survey(self) -> Survey:
         """Count all lines.
@@ -148,8 +160,11 @@ class Counting(Struct, frozen=True):
         """
         rules = self.count.rules
         found, looks = self._counted(rules)
+        if self.held_out is not None:
+            return found
         # Most manifests tell no looks; those are read once.
-        if looks and not rules.alike and (alike := self.alike()):
+        alike = self.alike() if looks and self.alike is not None else NONE_ALIKE
+        if alike:
             rules = msgspec.structs.replace(rules, alike=alike)
             found, _ = self._counted(rules)
         images = [found.sides[side].images for side in SIDES]
@@ -162,15 +177,16 @@ class Counting(Struct, frozen=True):
             )
             if moved:
                 found, _ = self._counted(msgspec.structs.replace(rules, moved=moved))
+        found.alike = alike  # which also tells how many images were compared
         return found
 
     def _counted(self, rules: Rules) -> tuple[Survey, bool]:
         """Count all lines; tell as well whether one says what its image looks like."""
-        count, uri = msgspec.structs.replace(self.count, rules=rules), self.count.uri
+        count, uri, before = msgspec.structs.replace(self.count, rules=rules), self.count.uri, 0
         looks = False
         found = Survey(
             attribute=rules.attribute,
-            validation=rules.validation,
+            validation=rules.validation if self.held_out is None else 0.0,
             moved=dict(rules.moved),
             alike=rules.alike,
             head=self.head,
@@ -179,8 +195,11 @@ class Counting(Struct, frozen=True):
         self.ahead.begin(rules, head=self.head)
         with ExitStack() as temporary:
             repeats = Repeats(temporary)
-            for stretch, block in self._mapped(count, self.blocks.stretches(self.head)):
-                line = len(found.verdicts) + 1
+            for stretch, block in self._mapped(count, self._stretches()):
+                if stretch.uri != uri:
+                    uri = classes.uri = stretch.uri
+                    before = len(found.verdicts)
+                line = len(found.verdicts) - before + 1
                 for at, names in block.maps:
                     if block.problem is None or at < block.problem[0]:
                         classes.add(names, line=line + at)
@@ -190,12 +209,19 @@ class Counting(Struct, frozen=True):
                 found.join(block.survey)
                 found.verdicts += block.verdicts
                 repeats.add(block.keys)
-                self.ahead.add(stretch.blocks, block.verdicts, line, looks=block.looks)
+                self.ahead.add(
+                    stretch.blocks, block.verdicts, line, looks=block.looks, side=stretch.side
+                )
                 looks = looks or block.looks
                 self.progress("reading the manifest", len(found.verdicts), 0)
             found.repeated = repeats.count()
         found.classes = classes.classes()
         return found, looks
+
+    def _stretches(self) -> Iterator[Stretch]:
+        yield from self.blocks.stretches(self.head)
+        if self.held_out is not None:
+            yield from self.held_out.stretches(0)
 
     def _mapped(
         self, count: CountBlocks, items: Iterator[Stretch]

@@ -119,8 +119,8 @@ class ClassTable:
     def __init__(self, fixed: tuple[str, ...] | None, *, uri: str) -> None:
         """Begin with no class, or with the fixed ones; `uri` is the manifest, for errors."""
         self._fixed = fixed
-        self._uri = uri
-        self._seen: dict[tuple[int, str], int] = {}  # where first, by line
+        self.uri = uri
+        self._seen: dict[tuple[int, str], tuple[str, int]] = {}  # where first, manifest and line
         self._names: dict[int, str] = {}
         self._ids: dict[str, int] = {}
 
@@ -134,9 +134,9 @@ class ClassTable:
             elif name not in self._fixed:
                 known = ", ".join(map(repr, self._fixed))
                 raise DataError(
-                    f"class {name!r} is none of the fixed classes {known}", uri=self._uri, line=line
+                    f"class {name!r} is none of the fixed classes {known}", uri=self.uri, line=line
                 )
-            self._seen[class_id, name] = line
+            self._seen[class_id, name] = self.uri, line
             self._names.setdefault(class_id, name)
             self._ids.setdefault(name, class_id)
 
@@ -144,18 +144,22 @@ class ClassTable:
         other_name = self._names.get(class_id, name)
         other_id = self._ids.get(name, class_id)
         if other_name != name:
-            first = self._seen[class_id, other_name]
-            what = f"class {class_id} is {name!r} here and {other_name!r} on line {first}"
+            first = self._place(class_id, other_name)
+            what = f"class {class_id} is {name!r} here and {other_name!r} on {first}"
         elif other_id != class_id:
-            first = self._seen[other_id, name]
-            what = f"{name!r} is class {class_id} here and class {other_id} on line {first}"
+            first = self._place(other_id, name)
+            what = f"{name!r} is class {class_id} here and class {other_id} on {first}"
         else:
             return
         raise DataError(
             f"{what}; fix the order of the classes to match labels by their names",
-            uri=self._uri,
+            uri=self.uri,
             line=line,
         )
+
+    def _place(self, class_id: int, name: str) -> str:
+        uri, line = self._seen[class_id, name]
+        return f"line {line}" if uri == self.uri else f"line {line} of {uri}"
 
     def classes(self) -> tuple[ChannelClass, ...]:
         """List the channel's classes in the order of their ids."""

@@ -25,7 +25,8 @@ STEP = 100
 class Packed(msgspec.Struct):
     """What became of a plan's images; `sides` counts those that the channels hold.
 
-    `local` counts images that are no S3 objects, `refused` tells which cannot be used.
+    `local` counts images that are no S3 objects, `refused` tells which cannot be used, and in which
+    of the `manifests` they are where each side has one.
     """
 
     sides: dict[Side, SideCounts] = msgspec.field(
@@ -34,11 +35,13 @@ class Packed(msgspec.Struct):
     refused: list[Event] = msgspec.field(default_factory=list)
     content_types: set[str] = msgspec.field(default_factory=set)
     local: int = 0
+    manifests: Mapping[Side, str] = msgspec.field(default_factory=dict)
 
     def add(self, sample: Sample, done: Done, names: Mapping[int, str]) -> None:
         """Count what became of a sample."""
         if done.event is not None:
-            self.refused.append(done.event)
+            manifest = self.manifests.get(sample.side)
+            self.refused.append(msgspec.structs.replace(done.event, manifest=manifest))
             return
         self.sides[sample.side].add([names[one[0]] for one in sample.objects], sample.raw)
         if sample.objects:
@@ -72,7 +75,7 @@ def pack(
     Without an engine all is done here, a few images at a time. Once an image has been refused that
     must not be, the others are only checked, so that the report names all of them at once.
     """
-    settings, packed = plan.settings, Packed()
+    settings, packed = plan.settings, Packed(manifests=plan.settings.manifests)
     names = {entry.class_id: entry.name for entry in plan.classes}
     patient = settings.on_bad_line == "skip"
     through = 0 if outputs is None else _replay(outputs, samples, packed, names)
@@ -91,7 +94,7 @@ def pack(
             outputs.add(shard, result)
         through += len(result.done)
         progress("converting", through, len(samples))
-    packed.refused.sort(key=lambda event: event.line or 0)
+    packed.refused.sort(key=lambda e: (e.manifest == settings.held_out, e.line or 0))
     return packed
 
 
@@ -130,11 +133,12 @@ def refusal(plan: ConvertPlan, packed: Packed) -> DataError | None:
     if packed.refused and settings.on_bad_line == "stop":
         first = packed.refused[0]
         kind = DataError if first.why else MissingImageError
+        whose = "both manifests'" if settings.held_out else "this manifest's"
         error = kind(
-            f"{first.source_ref}: {first.why or 'there is no such image'}. Of this manifest's "
+            f"{first.source_ref}: {first.why or 'there is no such image'}. Of {whose} "
             f"images {len(packed.refused)} cannot be used; {settings.folder}/report.json names "
             "them. Repair them, or leave them out with --on-bad-line skip",
-            uri=settings.manifest,
+            uri=first.manifest or settings.manifest,
             line=first.line,
         )
         if isinstance(error, MissingImageError):
@@ -145,6 +149,6 @@ def refusal(plan: ConvertPlan, packed: Packed) -> DataError | None:
             return DataError(
                 f"no image is left for {side}: {len(packed.refused)} cannot be used; "
                 f"{settings.folder}/report.json names them",
-                uri=settings.manifest,
+                uri=settings.manifests.get(side, settings.manifest),
             )
     return None

@@ -32,10 +32,11 @@ class Passing:
 
     def __init__(
         self,
-        settings: ConvertSettings,
+        uri: str,
         attribute: str,
         rules: Rules,
         *,
+        given: bool,
         head: int,
         told: Samples | None,
         classes: tuple[ChannelClass, ...] | None = None,
@@ -43,16 +44,16 @@ class Passing:
     ) -> None:
         """Leave out the lines `without`; what is to be said of others is `told`.
 
-        Without `classes` every line's own ids are taken for the channel's.
+        `given` tells that the attribute was named by the user. Without `classes` every line's own
+        ids are taken for the channel's.
         """
         self._attribute = attribute
         self._rules = rules
         self._told = told
         self._without = frozenset(without)
         self._known_after = head
-        self._head = Reader(settings.manifest, None)
-        given = settings.attribute is not None
-        self._reader = Reader(settings.manifest, attribute or None, given=given)
+        self._head = Reader(uri, None)
+        self._reader = Reader(uri, attribute or None, given=given)
         self._names = None if classes is None else {one.class_id: one.name for one in classes}
         self._rewrite = classes is not None and respelt(classes)
 
@@ -87,7 +88,7 @@ class Passing:
             record = reader.record(raw, line)
         except DataError as error:
             if self._told is not None:
-                self._told.reject(raw, error)
+                self._told.reject(raw, error, manifest=self._rules.manifest)
             return None
         names = _own(record) if self._names is None else self._names
         ids = {name: class_id for class_id, name in names.items()}
@@ -109,24 +110,27 @@ def _own(record: Record) -> Mapping[int, str]:
 
 def write(
     plan: ConvertPlan,
-    passing: Passing,
-    source: Iterable[bytes],
+    sources: Iterable[tuple[Passing, Iterable[bytes]]],
     storage: Storage,
     progress: Progress,
 ) -> dict[str, int]:
-    """Write both sides of a manifest's blocks; return the files' paths under OUT with their sizes.
+    """Write both sides of manifests' blocks; return the files' paths under OUT with their sizes.
 
     Raises DataError, and nothing appears, if the source is not what was planned.
     """
     verdicts = plan.survey.verdicts
     with ExitStack() as stack:
         files = Files(plan.settings, storage, stack)
-        line = 1
-        for block in source:
-            count = count_lines(block)
-            files.append(passing.sides([block], verdicts[line - 1 : line - 1 + count], line))
-            line += count
-            progress("writing the manifests", line - 1, len(verdicts))
+        done = 0
+        for passing, blocks in sources:
+            before = done
+            for block in blocks:
+                count = count_lines(block)
+                own = verdicts[done : done + count]
+                own.extend(bytes(count - len(own)))  # it has grown, which is told at its end
+                files.append(passing.sides([block], own, done - before + 1))
+                done += count
+                progress("writing the manifests", done, len(verdicts))
     return files.sizes
 
 

@@ -28,13 +28,21 @@ def check_distance(bits: int) -> None:
         )
 
 
+class Source(Struct, frozen=True):
+    """A manifest to convert; all its lines are of the `side`, if there is one."""
+
+    uri: str
+    side: Side | None = None
+
+
 class ConvertSettings(Struct, frozen=True):
     """What to convert, into what, and what to do with what does not fit.
 
     `manifest` and `out` are paths or `s3://` addresses. `attribute` is needed only where several
     jobs labelled the same lines. `validation` is the share of origins, `salt` makes another split;
     photographs whose perceptual hashes differ in at most `distance` bits are on one side (-1: each
-    by itself).
+    by itself). With `held_out`, a second manifest, no side is drawn: its lines are validation, and
+    those of `manifest` train.
     `classes` fixes names and order of the classes, so that their ids stay what an older model has
     learnt. Lines and images that cannot be used stop the run, or are left out and reported.
     `keep_empty="validation"` keeps images with nothing on them there, in RecordIO alone.
@@ -59,6 +67,7 @@ class ConvertSettings(Struct, frozen=True):
     other_modes: Literal["refuse", "pass"] = "refuse"
     images: Literal["check", "trust"] = "check"
     upload_to: str | None = None
+    held_out: str | None = None
 
     def __post_init__(self) -> None:
         """Refuse what makes no sense; UsageError names the setting."""
@@ -83,16 +92,29 @@ class ConvertSettings(Struct, frozen=True):
         """`out` without a slash at its end."""
         return self.out.rstrip("/")
 
-    def rules(self, *, moved: Mapping[str, Side], alike: Alike) -> Rules:
+    @property
+    def manifests(self) -> dict[Side, str]:
+        """The manifest of each side, where each has one."""
+        if self.held_out is None:
+            return {}
+        return {"train": self.manifest, "validation": self.held_out}
+
+    @property
+    def sources(self) -> tuple[Source, ...]:
+        """The manifest, or both."""
+        found = tuple(Source(uri, side) for side, uri in self.manifests.items())
+        return found or (Source(self.manifest),)
+
+    def rules(self, source: Source, *, moved: Mapping[str, Side], alike: Alike) -> Rules:
         """Return what decides about a line, once it is known which origins change sides."""
+        share = self.validation if source.side is None else float(source.side == "validation")
         return Rules(
             min_side=self.min_side,
             keep_empty=self.keep_empty == "validation",
             order=self.order,
             salt=self.salt,
-            side_of=partial(
-                side_of, moved=moved, validation=self.validation, salt=self.salt, alike=alike
-            ),
+            side_of=partial(side_of, moved=moved, validation=share, salt=self.salt, alike=alike),
+            manifest=None if source.side is None else source.uri,
         )
 
     @property
@@ -111,6 +133,7 @@ class ConvertPlan(Struct, frozen=True):
     attribute: str
     survey: Survey
     warnings: tuple[str, ...]
+    held_out_sha256: str = ""
 
     @property
     def classes(self) -> tuple[ChannelClass, ...]:
@@ -129,40 +152,67 @@ class ConvertPlan(Struct, frozen=True):
         return counts if keeps else replace(counts, without_boxes=0)
 
     @property
-    def rules(self) -> Rules:
-        """What decides about a line."""
-        return self.settings.rules(moved=self.survey.moved, alike=self.survey.alike)
+    def hashes(self) -> int | None:
+        """Images whose perceptual hashes were compared, None if none were to be."""
+        drawn = self.settings.held_out is None and self.settings.distance != OFF
+        return self.survey.alike.compared if drawn else None
+
+    def counts_of_lines(self) -> dict[str, Any]:
+        """Give the counts of lines and boxes for JSON."""
+        return self.survey.to_dict() | {"perceptual_hashes": self.hashes}
+
+    def rules(self, source: Source) -> Rules:
+        """Return what decides about a line of a source."""
+        return self.settings.rules(source, moved=self.survey.moved, alike=self.survey.alike)
+
+    @property
+    def sources(self) -> tuple[tuple[Source, str], ...]:
+        """The manifests, with the SHA-256 of each."""
+        digests = (self.manifest_sha256, self.held_out_sha256)
+        return tuple(zip(self.settings.sources, digests, strict=False))
+
+    def inputs(self) -> dict[str, str]:
+        """Name the manifests and their digests, for reports and receipts."""
+        found = {"manifest": self.settings.manifest, "manifest_sha256": self.manifest_sha256}
+        if self.settings.held_out is not None:
+            found["validation_manifest"] = self.settings.held_out
+            found["validation_manifest_sha256"] = self.held_out_sha256
+        return found
 
     def recorded_settings(self) -> dict[str, Any]:
         """Give the settings that decide about what a channel holds."""
         settings = asdict(self.settings)
-        for name in ("manifest", "out", "forms", "upload_to"):
+        drawn = self.settings.held_out is None
+        for name in ("manifest", "out", "forms", "upload_to", "held_out"):
             del settings[name]
-        if self.settings.distance == NEAR:  # as it was before there was a choice
+        if not drawn or self.settings.distance == NEAR:  # as it was before there was a choice
             del settings["distance"]
+        if not drawn:
+            del settings["validation"]
         return settings
 
     def digest(self, form: Form) -> str:
         """Hash what decides about a form's bytes."""
+        held_out = {"held_out": self.held_out_sha256} if self.held_out_sha256 else {}
         return receipts.digest_of(
             {
                 **self.recorded_settings(),
                 "form": form,
                 "base": self.settings.base,
                 "manifest": self.manifest_sha256,
+                **held_out,
             }
         )
 
     def to_dict(self) -> dict[str, Any]:
         """Give the plan for JSON."""
         return {
-            "manifest": self.settings.manifest,
-            "manifest_sha256": self.manifest_sha256,
+            **self.inputs(),
             "attribute": self.attribute,
             "forms": list(self.settings.forms),
             "out": self.settings.folder,
             "classes": [entry.to_dict() for entry in self.classes],
-            "lines": self.survey.to_dict(),
+            "lines": self.counts_of_lines(),
             **{side: self.counts(side).to_dict(self.classes) for side in SIDES},
             "label_width": self.label_width,
             "warnings": list(self.warnings),
@@ -181,6 +231,7 @@ class ConvertReceipt(Struct, frozen=True):
     left_out: int = 0  # entries of the report: lines, boxes and images
     near_duplicates: int = 0  # photographs kept on one side with others that look like them
     leaks_prevented: int = 0  # those of them that would be validated beside one in train
+    hashes: int | None = None  # perceptual hashes compared, None if none was to be
 
     def to_dict(self) -> dict[str, Any]:
         """Give the receipt for JSON; `report` is absent if nothing had to be done."""
@@ -198,6 +249,7 @@ class ConvertReceipt(Struct, frozen=True):
             "images_refused": self.refused,
             "near_duplicates": self.near_duplicates,
             "leaks_prevented": self.leaks_prevented,
+            "perceptual_hashes": self.hashes,
             "warnings": list(self.warnings),
         }
         return found if self.report is None else {**found, "report": self.report}

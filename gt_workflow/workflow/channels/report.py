@@ -19,19 +19,24 @@ HELD: Final = 4 << 20
 
 _HEAD = re.compile(
     rb'\{\n  "manifest": ".*",\n  "manifest_sha256": "[0-9a-f]{64}",\n'
+    rb'(?:  "validation_manifest": ".*",\n  "validation_manifest_sha256": "[0-9a-f]{64}",\n)?'
     rb'(?:  "rejected_sha256": "(?P<rejects>[0-9a-f]{64})",\n)?'
 )
 _HEAD_BYTES = 1 << 16
 
 
 class Event(msgspec.Struct, frozen=True, omit_defaults=True, rename="kebab"):
-    """What a reader of the report is told about one line; `boxes` are places in the label."""
+    """What a reader of the report is told about one line; `boxes` are places in the label.
+
+    `manifest` is told where there are two.
+    """
 
     line: int | None
     what: str
     source_ref: str | None = None
     why: str | None = None
     boxes: list[int] | None = None
+    manifest: str | None = None
 
 
 class Spool:
@@ -114,7 +119,7 @@ def write(
     storage: Storage,
     out: str,
     *,
-    manifest: tuple[str, str],
+    inputs: Mapping[str, str],
     summary: Mapping[str, Any],
     rejects: Spool,
     lines: Spool,
@@ -122,13 +127,13 @@ def write(
 ) -> str:
     """Write the rejected lines, and the report; return where that is.
 
-    It is a JSON object: the manifest's address and SHA-256, the summary's members, then `lines` and
-    `images`, an event a row. It tells the digest of the rejected lines and is written before them,
-    so that a run that is killed leaves none that `refuse_strangers` does not know.
+    It is a JSON object: `inputs` (each manifest's address and SHA-256), the summary's members, then
+    `lines` and `images`, an event a row. It tells the digest of the rejected lines and is written
+    before them, so that a run that is killed leaves none that `refuse_strangers` does not know.
     """
     uri, place = uris(out)
     storage.delete(place)
-    told = {"manifest": manifest[0], "manifest_sha256": manifest[1]}
+    told = dict(inputs)
     if len(rejects):
         digest = hashlib.sha256()
         for line in rejects:

@@ -56,13 +56,17 @@ def _temporary_file() -> BinaryIO:
 
 
 class Rules(msgspec.Struct, frozen=True):
-    """What decides about a line's place in the channels; see `ConvertSettings`."""
+    """What decides about a line's place in the channels; see `ConvertSettings`.
+
+    `manifest` is named in notes of its lines where there are two.
+    """
 
     min_side: float
     keep_empty: bool
     order: Literal["shuffled", "manifest"]
     salt: str
     side_of: Callable[[str], Side]
+    manifest: str | None = None
 
 
 class Samples:
@@ -73,23 +77,23 @@ class Samples:
         self._samples = samples
         self._keys = array("Q")
         self._sides = bytearray()
+        self._names = Names()
         self.events = events
         self.rejects = rejects
 
-    def reject(self, raw: bytes, error: DataError) -> None:
+    def reject(self, raw: bytes, error: DataError, *, manifest: str | None = None) -> None:
         """Keep a line that could not be read."""
         self.rejects.append(raw + b"\n")
         why = error.reason if error.field is None else f"{error.field}: {error.reason}"
-        self._note(Event(line=error.line, what="rejected", why=why))
+        self._note(Event(line=error.line, what="rejected", why=why, manifest=manifest))
 
     def fill(
         self, records: Iterator[Record], rules: Rules, classes: tuple[ChannelClass, ...]
     ) -> None:
-        """Read all records once."""
+        """Read all records of a manifest once."""
         ids = {entry.name: entry.class_id for entry in classes}
-        names = Names()
         for record in records:
-            sample = take(record, rules, ids, names=names, told=self)
+            sample = take(record, rules, ids, names=self._names, told=self)
             if sample is None:
                 continue
             self._samples.append(msgspec.msgpack.encode(sample))
@@ -102,20 +106,22 @@ class Samples:
         text = f"{rules.salt}\0{sample.source_ref}\0{sample.line}"
         return int.from_bytes(hashlib.sha256(text.encode()).digest()[:8], "big")
 
-    def tell(self, judged: Judged, *, kept_empty: bool) -> None:
+    def tell(self, judged: Judged, *, kept_empty: bool, manifest: str | None) -> None:
         """Note what a line has that no channel takes."""
         line, ref = judged.record.line, judged.record.source_ref
         if judged.absence is not None:
             why = judged.record.failure.reason if judged.record.failure else None
             if kept_empty:
                 why = "kept in validation"
-            self._note(Event(line=line, what=judged.absence, source_ref=ref, why=why))
+            event = Event(line, judged.absence, source_ref=ref, why=why, manifest=manifest)
+            self._note(event)
         for what, boxes in (
             ("boxes clipped", judged.clipped),
             ("boxes left out", judged.dropped),
         ):
             if boxes:
-                self._note(Event(line=line, what=what, source_ref=ref, boxes=list(boxes)))
+                event = Event(line, what, ref, boxes=list(boxes), manifest=manifest)
+                self._note(event)
 
     def _note(self, event: Event) -> None:
         self.events.append(msgspec.json.encode(event))
@@ -160,7 +166,7 @@ def take(
     judged = judge(record, min_side=rules.min_side)
     kept_empty = judged.absence == "no boxes" and rules.keep_empty and side == "validation"
     if told is not None:
-        told.tell(judged, kept_empty=kept_empty)
+        told.tell(judged, kept_empty=kept_empty, manifest=rules.manifest)
     label = judged.label
     if label is None or not (judged.boxes or kept_empty):
         return None

@@ -12,6 +12,7 @@ from collections.abc import Callable, Iterator
 from typing import Final
 
 from gt_workflow.core.json_lines import blocks, lines_of, whole_lines
+from gt_workflow.core.split import Side
 from gt_workflow.errors import DataError
 from gt_workflow.ports import Storage
 
@@ -25,10 +26,16 @@ class Blocks:
     A call ends with DataError if the bytes are others than at the first one, or than `sha256` says.
     """
 
-    def __init__(self, storage: Storage, uri: str, *, sha256: str = "") -> None:
-        """Read nothing yet; `sha256` is that of the manifest that was planned."""
+    def __init__(
+        self, storage: Storage, uri: str, *, sha256: str = "", side: Side | None = None
+    ) -> None:
+        """Read nothing yet; `sha256` is that of the manifest that was planned.
+
+        All lines are of the `side`, if there is one.
+        """
         self.storage = storage
         self.uri = uri
+        self._side = side
         self._planned = bool(sha256)
         self.sha256 = sha256
         self._marks = 0
@@ -63,7 +70,7 @@ class Blocks:
         start = -1
         for now, block in _halved(self(), head):
             if waiting and (now != known or len(waiting) == _BLOCKS):
-                yield Stretch(self.storage, self.uri, start, waiting, known=known)
+                yield self._stretch(start, waiting, known=known)
                 start += sum(map(len, waiting))
                 waiting = []
             if start < 0:
@@ -71,7 +78,10 @@ class Blocks:
             known = now
             waiting.append(block)
         if waiting:
-            yield Stretch(self.storage, self.uri, start, waiting, known=known)
+            yield self._stretch(start, waiting, known=known)
+
+    def _stretch(self, start: int, found: list[bytes], *, known: bool) -> Stretch:
+        return Stretch(self.storage, self.uri, start, found, known=known, side=self._side)
 
 
 def _halved(found: Iterator[bytes], head: int) -> Iterator[tuple[bool, bytes]]:
@@ -88,17 +98,28 @@ def _halved(found: Iterator[bytes], head: int) -> Iterator[tuple[bool, bytes]]:
 
 
 class Stretch:
-    """Some `blocks`; `known` tells that the label attribute is known in them."""
+    """Some `blocks`; `known` tells that the label attribute is known in them.
+
+    All their lines are of the `side`, if there is one.
+    """
 
     def __init__(
-        self, storage: Storage, uri: str, start: int, found: list[bytes], *, known: bool
+        self,
+        storage: Storage,
+        uri: str,
+        start: int,
+        found: list[bytes],
+        *,
+        known: bool,
+        side: Side | None = None,
     ) -> None:
         """Take the blocks, of which the first begins `start` bytes into the file."""
         self._storage = storage
-        self._uri = uri
+        self.uri = uri
         self._start = start
         self.blocks = found
         self.known = known
+        self.side = side
 
     def lines(self) -> list[bytes]:
         """Return the blocks' lines."""
@@ -107,12 +128,18 @@ class Stretch:
     def __reduce__(self) -> tuple[Callable[..., Stretch], tuple[object, ...]]:
         """Travel without the blocks."""
         length = sum(map(len, self.blocks))
-        place = (self._storage, self._uri, self._start, length, _checksum(self.blocks), self.known)
-        return _fetch, place
+        place = (self._storage, self.uri, self._start, length, _checksum(self.blocks))
+        return _fetch, (*place, self.known, self.side)
 
 
 def _fetch(  # noqa: PLR0917 - as `Stretch.__reduce__` sends them
-    storage: Storage, uri: str, start: int, length: int, checksum: int, known: bool
+    storage: Storage,
+    uri: str,
+    start: int,
+    length: int,
+    checksum: int,
+    known: bool,
+    side: Side | None,
 ) -> Stretch:
     """Read a stretch in another process; DataError if it is not what was read in the first."""
     left = length
@@ -128,7 +155,7 @@ def _fetch(  # noqa: PLR0917 - as `Stretch.__reduce__` sends them
         found = list(whole_lines(read))
     if left or checksum != _checksum(found):
         raise _changed(uri, "")
-    return Stretch(storage, uri, start, found, known=known)
+    return Stretch(storage, uri, start, found, known=known, side=side)
 
 
 def _checksum(blocks: list[bytes]) -> int:

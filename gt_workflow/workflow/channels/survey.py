@@ -73,7 +73,8 @@ class Survey(Struct):
     """The counts of one manifest; a finished survey is not changed any more.
 
     `local` are images with boxes that are not in S3, `head` the lines before the label attribute is
-    known. `verdicts` has a byte for every line; see `channels.counting`.
+    known. `verdicts` has a byte for every line; see `channels.counting`. `validation` is the share
+    that was asked, 0 where sides were not drawn.
     """
 
     attribute: str | None = None
@@ -165,7 +166,8 @@ class Survey(Struct):
         measured = validation.images - validation.variants
         total = train.images - train.variants + measured
         share = measured / total if total else 0.0
-        if not self.moved and abs(share - self.validation) > _UNEVEN * self.validation:
+        off = abs(share - self.validation) > _UNEVEN * self.validation
+        if self.validation and not self.moved and off:
             found.append(
                 f"validation has {share:.0%} of the images instead of {self.validation:.0%}; "
                 "another salt draws another split (--set channels.salt=TEXT)"

@@ -9,5 +9,15 @@ named, is kept. A line of the manifest costs 16 bytes of memory.
 from gt_workflow.workflow.split.planning import READING, plan
 from gt_workflow.workflow.split.running import run
 from gt_workflow.workflow.split.settings import SplitPlan, SplitReceipt, SplitSettings
+from gt_workflow.workflow.split.standing import Standing, standing
 
-__all__ = ["READING", "SplitPlan", "SplitReceipt", "SplitSettings", "plan", "run"]
+__all__ = [
+    "READING",
+    "SplitPlan",
+    "SplitReceipt",
+    "SplitSettings",
+    "Standing",
+    "plan",
+    "run",
+    "standing",
+]

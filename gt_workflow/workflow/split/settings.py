@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from gt_workflow.core.balance import PARTS, PHOTOGRAPHS, Shares, Totals
-from gt_workflow.core.near_duplicates import NEAR, Alike
+from gt_workflow.core.near_duplicates import NEAR, OFF, Alike
 from gt_workflow.errors import UsageError
 from gt_workflow.workflow.channels.plan import check_distance
 
@@ -87,6 +87,11 @@ class SplitPlan:
     moved: int  # of those, near-duplicates of held-out photographs, which leave train
     manifest_sha256: str
 
+    @property
+    def hashes(self) -> int | None:
+        """Photographs whose perceptual hashes were compared; None if none was to be."""
+        return None if self.settings.distance == OFF else self.alike.compared
+
     def warnings(self) -> list[str]:
         """Say what is allowed but likely to hurt, one sentence each."""
         found = []
@@ -105,7 +110,7 @@ class SplitPlan:
         return found
 
     def to_dict(self) -> dict[str, Any]:
-        """Give the plan for JSON; counts of photographs leave out variants, counts of lines not."""
+        """Give the plan for JSON; photographs and their boxes leave out variants, lines do not."""
         shares, totals = self.settings.shares, self.totals
         names = sorted({name for part in totals.parts for name in part} - {PHOTOGRAPHS})
         lines = Counter(self.places)
@@ -124,6 +129,7 @@ class SplitPlan:
             },
             "near_duplicates": len(self.alike),
             "leaks_prevented": self.alike.leaks(shares.part),
+            "perceptual_hashes": self.hashes,
             "corrected": self.corrected,
             "kept": self.kept,
             "moved": self.moved,
