@@ -56,6 +56,9 @@ class _InTurn:
 
 
 def _ours(manifest: Path, to: Path) -> int:
+    from gt_workflow.adapters import process
+
+    process.begin()
     from gt_workflow.adapters.images import PillowImages
     from gt_workflow.adapters.storage import LocalFiles
     from gt_workflow.adapters.walk import LocalFolders

@@ -64,7 +64,10 @@ def _rows(work: Path, folder: Path, rounds: int) -> list[Row]:
 
 
 def _one(python: Path, name: str, folder: Path) -> Measure:
-    return run([python, HERE / "augment_methods.py", name, folder])
+    # Whoever imports NumPy would be charged for threads that wait for linear algebra; as the
+    # commands do without them, so do the peers.
+    alone = {"OPENBLAS_NUM_THREADS": "1"}
+    return run([python, HERE / "augment_methods.py", name, folder], env=alone)
 
 
 def _quality(folder: Path) -> list[Row]:

@@ -25,6 +25,7 @@ from itertools import islice
 from multiprocessing import connection, resource_tracker
 from typing import Any, Generic, TypeVar
 
+from gt_workflow.adapters import process
 from gt_workflow.adapters.gradual import outcome_of
 from gt_workflow.errors import GtWorkflowError
 from gt_workflow.ports import Outcome
@@ -212,6 +213,7 @@ def _begin() -> None:
     A worker whose parent was killed would wait for ever for its next item, and whoever reads the
     parent's output through a pipe with it: its siblings hold the other end of the queue open.
     """
+    process.begin()
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGINT})
     threading.Thread(target=_end_with_parent, name="gt-parent", daemon=True).start()

@@ -13,7 +13,7 @@ from __future__ import annotations
 import io
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from functools import cache
+from functools import cache, lru_cache
 from typing import TYPE_CHECKING, Any, Final, TypeAlias
 
 import cv2
@@ -132,7 +132,11 @@ def with_profile(jpeg: bytes, profile: bytes | None) -> bytes:
 
 def quality_of(tables: Mapping[int, Sequence[int]]) -> int:
     """Return the lowest libjpeg quality whose tables are not coarser on the whole than these."""
-    wanted = [sum(tables[index]) for index in (0, 1) if index in tables]
+    return _lowest(tuple(sum(tables[index]) for index in (0, 1) if index in tables))
+
+
+@lru_cache(1024)
+def _lowest(wanted: tuple[int, ...]) -> int:
     for quality, sums in enumerate(_sums(), start=1):
         if all(own <= most for own, most in zip(sums, wanted, strict=False)):
             return quality

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
+from functools import lru_cache
 from typing import Annotated, Any, Literal, TypeAlias
 
 import msgspec
@@ -91,6 +92,7 @@ def usable(attribute: str) -> bool:
     return attribute not in RESERVED and not _QUOTED.search(attribute)
 
 
+@lru_cache(64)
 def line_type(attribute: str | None) -> Any:
     """Return the Struct of a line whose labels lie under `attribute`; other members are skipped.
 

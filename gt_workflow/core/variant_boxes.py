@@ -46,7 +46,7 @@ def follow(
         return None
     right_angled = 0.0 in {geometry.a, geometry.b}
     ellipse = keeping.fit == "ellipse" and not right_angled
-    moved = _bounds_of_ellipse(seen, geometry) if ellipse else _bounds(_rectangle(seen, geometry))
+    moved = (_bounds_of_ellipse if ellipse else _bounds_of_rectangle)(seen, geometry)
     kept = clip(moved, width=geometry.width, height=geometry.height)
     if kept is None:
         return None
@@ -79,6 +79,24 @@ def _ellipse(box: Box, geometry: Geometry) -> _Points:
 def _directions() -> tuple[tuple[float, float], ...]:
     turns = [math.tau * step / _CORNERS for step in range(_CORNERS)]
     return tuple((math.cos(turn), math.sin(turn)) for turn in turns)
+
+
+def _bounds_of_rectangle(box: Box, geometry: Geometry) -> Box:
+    """Return the bounds of the moved corners, to the last bit: rounding keeps sums in order."""
+    left, right, top, bottom = box.left, box.right, box.top, box.bottom
+    xs = _sums(geometry.a * left, geometry.a * right, geometry.b * top, geometry.b * bottom)
+    ys = _sums(geometry.d * left, geometry.d * right, geometry.e * top, geometry.e * bottom)
+    c, f = geometry.c, geometry.f
+    return Box.from_corners(xs[0] + c, ys[0] + f, xs[1] + c, ys[1] + f)
+
+
+def _sums(a: float, b: float, c: float, d: float) -> tuple[float, float]:
+    """Return the least and the greatest sum of one of the first two and one of the others."""
+    if a > b:
+        a, b = b, a
+    if c > d:
+        c, d = d, c
+    return a + c, b + d
 
 
 def _bounds_of_ellipse(box: Box, geometry: Geometry) -> Box:

@@ -16,8 +16,9 @@ import hashlib
 import math
 import re
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
 from typing import Final
+
+from msgspec import Struct
 
 from gt_workflow.core.boxes import Box, clip
 from gt_workflow.errors import UsageError
@@ -45,8 +46,7 @@ _NAME: Final = re.compile(rf"({'|'.join(DRAWN)})(?:-([2-9]|[1-9][0-9]{{1,3}}))?"
 _ANGLE: Final = re.compile(r"rotate-([0-9]+(?:\.[0-9]+)?)")
 
 
-@dataclass(frozen=True, slots=True)
-class Variant:
+class Variant(Struct, frozen=True, gc=False):
     """One variant of one photograph; `kind` is the transform, `parameters` all that it took."""
 
     name: str
@@ -54,8 +54,7 @@ class Variant:
     parameters: Mapping[str, float]
 
 
-@dataclass(frozen=True, slots=True)
-class Geometry:
+class Geometry(Struct, frozen=True, gc=False):
     """Where a point goes: `x' = a*x + b*y + c`, `y' = d*x + e*y + f`, and the new raster's size."""
 
     a: float
@@ -82,8 +81,7 @@ class Geometry:
         )
 
 
-@dataclass(frozen=True, slots=True)
-class Recipe:
+class Recipe(Struct, frozen=True, gc=False):
     """What becomes of the pixels: their places first, then blur, contrast, brightness, noise.
 
     `blur` and `noise` are standard deviations in pixels and in levels of 255, `brightness` is

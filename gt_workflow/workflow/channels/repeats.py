@@ -9,7 +9,7 @@ from contextlib import ExitStack
 from gt_workflow.core.plain_lines import PARTS
 from gt_workflow.workflow.channels.report import Spool
 
-_HELD = 1 << 20  # bytes of keys that wait to be spooled
+_HELD = 1 << 18  # bytes of keys that wait to be spooled
 
 
 class Repeats:
