@@ -118,6 +118,10 @@ class Growing(Protocol):
         """Append bytes; `kept` grows to an end of such a call."""
         ...
 
+    def hasten(self) -> None:
+        """Have what was appended on its way already, where that may be; `publish` waits for it."""
+        ...
+
     def seal(self) -> None:
         """Say that nothing more will be appended, so that all of it may be kept."""
         ...

@@ -123,6 +123,9 @@ class MemoryGrowing:
         for buffer in buffers:
             self._data += buffer
 
+    def hasten(self) -> None:
+        """Nothing waits."""
+
     def seal(self) -> None:
         """Nothing waits."""
 

@@ -285,6 +285,7 @@ def grown(case: Case, *pieces: bytes, token: str = "", size: int = 0) -> Growing
     growing = case.storage.grow(case.base + "a/grown.rec", token=token, size=size)
     for piece in pieces:
         growing.append([piece[:7], b"", piece[7:]])
+        growing.hasten()
     return growing
 
 

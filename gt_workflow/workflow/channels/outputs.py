@@ -127,6 +127,7 @@ class Outputs:
             for other in list(self._growing)[: list(self._growing).index(path)]:
                 self._growing[other].seal()
             self._growing[path].append(packed.frames)
+            self._growing[path].hasten()
         self._unnoted.append((path, self._rows.get(path, 0), packed.done))
         self._note()
 
