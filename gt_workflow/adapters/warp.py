@@ -83,14 +83,23 @@ def _by_planes(
     factors = picture.factors
     if look.chroma and len(picture.planes) > 1:
         factors = warp_jpeg.FACTORS[look.chroma.replace(":", "")]
-    room = warp_planes.Darkroom(picture, recipes, factors=factors, fill=look.fill)
+    moves = {
+        recipe: written
+        for recipe in recipes
+        if look.lossless and not recipe.toned and recipe.geometry.rigid
+        if (written := warp_lossless.move(data, recipe.geometry)) is not None
+    }
+    others = [recipe for recipe in recipes if recipe not in moves]
+    room = warp_planes.Darkroom(picture, others, factors=factors, fill=look.fill)
     profile = head.info.get("icc_profile")
+    made: dict[Recipe, bytes] = {}
     for recipe in recipes:
-        written, how = None, "lossless"
-        if look.lossless and not recipe.toned and recipe.geometry.rigid:
-            written = warp_lossless.move(data, recipe.geometry)
-        if written is None:
-            written, how = warp_jpeg.encode(room.vary(recipe), quality), "planes"
+        written = moves.get(recipe)
+        if written is None and recipe not in made:
+            for one, planes in room.develop(recipe):
+                made[one] = warp_jpeg.encode(planes, quality)
+        how = "planes" if written is None else "lossless"
+        written = made.pop(recipe) if written is None else written
         yield Rendered(warp_jpeg.with_profile(written, profile), "JPEG", how)
 
 

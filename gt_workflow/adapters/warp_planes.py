@@ -8,8 +8,7 @@ samples between the old ones, and they are interpolated there.
 from __future__ import annotations
 
 import hashlib
-from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING, Any, Final
 
 import cv2
@@ -42,11 +41,10 @@ _MOVES: Final[dict[tuple[float, ...], Any]] = {
 
 
 class Darkroom:
-    """Makes variants of one picture, each turn only once.
+    """Makes variants of one picture, a turn and its half turn from the same planes.
 
-    A turn by 195 degrees is one by 15, seen upside down. Of such a pair one is warped and kept
-    until the other has been asked for; which of them, and so every byte, depends on neither order
-    nor company.
+    A turn by 195 degrees is one by 15, seen upside down: the one is warped, the other its flip,
+    whichever is asked for; so that every byte depends on neither order nor company.
     """
 
     def __init__(
@@ -61,32 +59,47 @@ class Darkroom:
         self._picture = picture
         self._factors = factors
         self._grounds = _ycc(fill)
-        self._upright = {r.geometry: _upright(r.geometry) for r in recipes if not r.geometry.rigid}
-        self._waiting = Counter(self._upright[r.geometry] for r in recipes if not r.geometry.rigid)
-        self._kept: dict[tuple[Geometry, int], Plane] = {}
+        self._together: dict[Geometry, list[Recipe]] = {}
+        for recipe in recipes:
+            if not recipe.toned:
+                self._together.setdefault(_upright(recipe.geometry), []).append(recipe)
 
-    def vary(self, recipe: Recipe) -> Picture:
-        """Return a variant."""
-        to, made = recipe.geometry, []
+    def develop(self, recipe: Recipe) -> Iterator[tuple[Recipe, Picture]]:
+        """Yield a variant, and its half turn if that will be asked for; in which order is open.
+
+        The half turn takes the place of the other, while that is in the processor's cache: each
+        picture is gone when the next one is asked for.
+        """
+        upright = _upright(recipe.geometry)
+        together = [] if recipe.toned else self._together.pop(upright, [])
+        if recipe not in together:
+            together = [recipe]
+        planes: dict[int, Plane] = {}
+        upside_down = False
+        for one in sorted(together, key=lambda one: not _is_upright(one.geometry)):
+            to, made = one.geometry, []
+            turns = upside_down == _is_upright(to)
+            for index in range(len(self._picture.planes)):
+                if not self._shared(to, index, alone=len(together) == 1):
+                    plane = self._moved(to, index)
+                else:
+                    plane = planes[index] if index in planes else self._moved(upright, index)
+                    planes[index] = plane = _half_turned(plane) if turns else plane
+                target = self._factors if index else (1, 1)
+                made.append(_toned(plane, one, target, chroma=index > 0))
+            upside_down = not _is_upright(to)
+            yield one, Picture(made, to.width, to.height, self._factors)
+
+    def _shared(self, to: Geometry, index: int, *, alone: bool) -> bool:
+        """Tell whether a plane is to be made as that of the upright one."""
+        target = self._factors if index else (1, 1)
+        # Chroma samples that reach over the frame's edge lie otherwise upside down.
+        even = to.width % target[0] == 0 and to.height % target[1] == 0
         if not to.rigid:
-            self._waiting[self._upright[to]] -= 1
-        for index in range(len(self._picture.planes)):
-            target = self._factors if index else (1, 1)
-            # Chroma samples that reach over the frame's edge lie otherwise upside down.
-            even = to.width % target[0] == 0 and to.height % target[1] == 0
-            moved = self._moved(to, index) if to.rigid or not even else self._turned(to, index)
-            made.append(_toned(moved, recipe, target, chroma=index > 0))
-        return Picture(made, to.width, to.height, self._factors)
-
-    def _turned(self, to: Geometry, index: int) -> Plane:
-        upright = self._upright[to]
-        plane = self._kept.pop((upright, index), None)
-        if plane is None:
-            plane = self._moved(upright, index)
-        if self._waiting[upright] > 0:
-            self._kept[upright, index] = plane
-        # Its own sign tells: what rounding took away is less than any turn.
-        return plane if _is_upright(to) else np.asarray(cv2.flip(plane, -1), np.uint8)
+            return even
+        # Where samples only change places, each is quickest by itself, and comes out the same.
+        source = self._picture.factors if index else (1, 1)
+        return even and not alone and target == (source[::-1] if to.a == 0.0 else source)
 
     def _moved(self, to: Geometry, index: int) -> Plane:
         picture = self._picture
@@ -94,6 +107,12 @@ class Darkroom:
         whole = picture.width % source[0] == 0 and picture.height % source[1] == 0
         ground = self._grounds[index]
         return _moved(picture.planes[index], to, source, target, whole=whole, ground=ground)
+
+
+def _half_turned(plane: Plane) -> Plane:
+    """Turn a plane upside down, in its place unless that is another's."""
+    there = plane if plane.flags.owndata else None
+    return np.asarray(cv2.flip(plane, -1, dst=there), np.uint8)
 
 
 def _is_upright(to: Geometry) -> bool:
