@@ -227,7 +227,6 @@ def _plan(
 
 def _run(planned: stage.AugmentPlan, wired: wiring.Local, narrator: show.Narrator) -> Done:
     from gt_workflow.adapters.warp import Warp
-    from gt_workflow.cli.converting import with_place
     from gt_workflow.workflow.channels.packing import MissingImageError
 
     began = time.monotonic()
@@ -242,7 +241,7 @@ def _run(planned: stage.AugmentPlan, wired: wiring.Local, narrator: show.Narrato
             progress=narrator,
         )
     except MissingImageError as error:
-        raise with_place(error, wired) from None
+        raise show.with_place(error, wired) from None
     return Done(receipt, time.monotonic() - began)
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shlex
 from contextlib import ExitStack
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -13,7 +12,7 @@ from gt_workflow import wiring
 from gt_workflow.cli import show
 from gt_workflow.config import Settings
 from gt_workflow.core.split import SIDES
-from gt_workflow.errors import DataError, UsageError
+from gt_workflow.errors import UsageError
 from gt_workflow.workflow import convert as stage
 from gt_workflow.workflow.sources import is_manifest
 
@@ -101,7 +100,7 @@ def convert(  # noqa: PLR0913 - one parameter per flag
                 ahead=ahead,
             )
         except stage.MissingImageError as error:
-            raise with_place(error, wired) from None
+            raise show.with_place(error, wired) from None
     if as_json:
         further = {} if grown is None else {"augment": grown.to_dict()}
         show.data(show.receipt(receipt) | show.hyphened(_left_alone(parts)) | further)
@@ -203,22 +202,6 @@ def _tell_plan(
 def _tell_left_alone(parts: Standing | None, wired: wiring.Local) -> None:
     if parts is not None and parts.test is not None:
         show.note(f"left alone, for the evaluation: {wired.path(parts.test)}")
-
-
-def with_place(error: stage.MissingImageError, wired: wiring.Local) -> DataError:
-    """Say where a missing image was looked for, and how the bucket's images come there."""
-    uri = error.source_ref
-    if not uri.startswith("s3://") or wired.root is None:
-        return error
-    bucket = uri.removeprefix("s3://").partition("/")[0]
-    copying = shlex.join(("aws", "s3", "sync", f"s3://{bucket}", wired.path(f"s3://{bucket}")))
-    return DataError(
-        f"{error.reason}. It was looked for at {wired.path(uri)}; if the service's folder is not "
-        f"{wired.path('s3://')}, name it with --root; images that are elsewhere have to be copied "
-        f"there first, for instance with: {copying}",
-        uri=error.uri,
-        line=error.line,
-    )
 
 
 def draw_demo(folder: Path, *, count: int, seed: int, as_json: bool) -> None:

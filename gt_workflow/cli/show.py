@@ -12,11 +12,13 @@ from datetime import timedelta
 from typing import TYPE_CHECKING, Any, Self, TextIO
 
 from gt_workflow.config import Settings, StoreSection
+from gt_workflow.errors import DataError
 
 if TYPE_CHECKING:
     from rich.progress import Progress, TaskID
 
-    from gt_workflow.workflow.convert import ConvertReceipt
+    from gt_workflow.wiring import Local
+    from gt_workflow.workflow.convert import ConvertReceipt, MissingImageError
     from gt_workflow.workflow.follow import Snapshot
 
 
@@ -230,4 +232,20 @@ def near_duplicates(number: int, leaks: int) -> None:
     """Say how many photographs look like another, and what it would have done."""
     line(
         f"{count(number, 'near-duplicate photograph')} kept on one side (leaks prevented: {leaks})"
+    )
+
+
+def with_place(error: MissingImageError, wired: Local) -> DataError:
+    """Say where a missing image was looked for, and how the bucket's images come there."""
+    uri = error.source_ref
+    if not uri.startswith("s3://") or wired.root is None:
+        return error
+    bucket = uri.removeprefix("s3://").partition("/")[0]
+    copying = shlex.join(("aws", "s3", "sync", f"s3://{bucket}", wired.path(f"s3://{bucket}")))
+    return DataError(
+        f"{error.reason}. It was looked for at {wired.path(uri)}; if the service's folder is not "
+        f"{wired.path('s3://')}, name it with --root; images that are elsewhere have to be copied "
+        f"there first, for instance with: {copying}",
+        uri=error.uri,
+        line=error.line,
     )
