@@ -20,6 +20,7 @@ from bench_frame import Measure, Row, against, growth, interleave, peer, run, va
 
 HERE = Path(__file__).parent
 WORK = "ten variants of a photograph, 1024x768, quality 90, bilinear turns"
+PHOTOGRAPHS, SOME = 98, 16  # as many as the seed had; of the rest, fewer tell as much
 BARS = {"albumentations": 1.7, "pillow": 4.0, "codec-rgb": 0.6, "codec-planes": 0.6}
 TITLES = {
     "albumentations": "albumentations and OpenCV, reading once",
@@ -31,11 +32,12 @@ TITLES = {
 
 def rows(work: Path, rounds: int, *, quick: bool = False) -> list[Row]:
     """Measure speed, quality, sizes and growth."""
+    count, some = (2, 2) if quick else (PHOTOGRAPHS, SOME)
     memory = Path("/dev/shm")  # noqa: S108 - only used if it is there, in a folder of our own
     if memory.is_dir():
         with tempfile.TemporaryDirectory(prefix="gt-bench-", dir=memory) as folder:
-            return _rows(work, augment_set.make(Path(folder) / "set", 2 if quick else 16), rounds)
-    return _rows(work, augment_set.make(work / "set", 2 if quick else 16), rounds)
+            return _rows(work, Path(folder), rounds, count=count, some=some)
+    return _rows(work, work, rounds, count=count, some=some)
 
 
 def options(words: Sequence[str]) -> None:
@@ -47,8 +49,10 @@ def options(words: Sequence[str]) -> None:
     augment_fits.compare()
 
 
-def _rows(work: Path, folder: Path, rounds: int) -> list[Row]:
+def _rows(work: Path, home: Path, rounds: int, *, count: int, some: int) -> list[Row]:
     theirs = peer("augment")
+    folder = augment_set.make(home / "set", count)
+    few = augment_set.make(home / "few", some)
     pythons = dict.fromkeys(("albumentations", "pillow"), theirs)
     contenders = {
         name: partial(_one, pythons.get(name, Path(sys.executable)), name, folder)
@@ -60,7 +64,7 @@ def _rows(work: Path, folder: Path, rounds: int) -> list[Row]:
         against(figures, TITLES[name], work=WORK, unit="images/s", per="core", bar=bar)
         for name, bar in BARS.items()
     ]
-    return [*found, *_quality(folder), *_command(work, folder, rounds)]
+    return [*found, *_quality(few), *_command(work, few, rounds)]
 
 
 def _one(python: Path, name: str, folder: Path) -> Measure:
