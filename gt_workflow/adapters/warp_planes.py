@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Iterator, Sequence
+from functools import lru_cache
 from typing import TYPE_CHECKING, Any, Final
 
 import cv2
@@ -115,10 +116,12 @@ def _half_turned(plane: Plane) -> Plane:
     return np.asarray(cv2.flip(plane, -1, dst=there), np.uint8)
 
 
+@lru_cache(256)  # photographs of one size are turned alike
 def _is_upright(to: Geometry) -> bool:
     return (round(to.a, 12), round(to.b, 12)) > (0.0, 0.0)
 
 
+@lru_cache(256)
 def _upright(to: Geometry) -> Geometry:
     """Return the one of a geometry and its half turn whose left side stays left (or goes up)."""
     sign = 1 if _is_upright(to) else -1

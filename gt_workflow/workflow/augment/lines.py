@@ -98,8 +98,9 @@ class Labelled:
                 keeping=self._keeping,
             )
             if box is not None:
-                edges = _edges(box.left, box.right, "left", "width")
-                edges |= _edges(box.top, box.bottom, "top", "height")
+                left, width = _edges(box.left, box.width)
+                top, height = _edges(box.top, box.height)
+                edges = {"left": left, "top": top, "width": width, "height": height}
                 kept[index] = self._value["annotations"][index] | edges
         return kept
 
@@ -123,10 +124,10 @@ def _classes(names: Mapping[str, str], boxes: list[dict[str, Any]]) -> dict[str,
     return {key: name for key, name in names.items() if int(key) in used}
 
 
-def _edges(near: float, far: float, begin: str, length: str) -> dict[str, float]:
+def _edges(near: float, length: float) -> tuple[float, float]:
     """Round both edges, so that a box that ends at the frame does not leave it."""
-    near, far = round(near, 6) + 0.0, round(far, 6)
-    return {begin: _number(near), length: _number(round(far - near, 6))}
+    far, near = round(near + length, 6), round(near, 6) + 0.0
+    return _number(near), _number(round(far - near, 6))
 
 
 def _number(value: float) -> float:
