@@ -102,8 +102,7 @@ def _bare(data: bytes) -> bytes | None:
             at += 1
             continue
         if marker == _SCAN:
-            kept.append(data[at:])
-            return b"".join(kept)
+            return b"".join([*kept, memoryview(data)[at:]])
         end = at + 2 + int.from_bytes(data[at + 2 : at + 4], "big")
         if not (0xE0 <= marker <= 0xEF or marker == 0xFE):
             kept.append(data[at:end])
