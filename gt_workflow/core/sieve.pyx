@@ -8,6 +8,8 @@ does not take may be plain none the less, and is for the reader there.
 
 No byte is looked at behind a block: a `bytes` object ends with a 0, which no step of the scanner
 passes over, nor any other control character; and `memcmp` is called where as many bytes are left.
+
+Scanner and sieve are one file, as the compiler sees only then that the one is a part of the other.
 """
 
 from cpython.bytes cimport PyBytes_AS_STRING, PyBytes_FromStringAndSize, PyBytes_GET_SIZE
