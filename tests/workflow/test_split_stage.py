@@ -252,6 +252,11 @@ def test_too_few_photographs_are_told_and_a_manifest_that_changed():
         plan(world([entry("a"), entry("b")]))
     with pytest.raises(DataError, match="do not look alike"):
         plan(world([entry(f"p{number}", look=7) for number in range(9)]))
+    with pytest.raises(DataError, match="it holds no line"):
+        plan(world([]))
+    variants = [entry(f"p{number}", variant={"of": "s3://lab/a.jpg"}) for number in range(9)]
+    with pytest.raises(DataError, match="variants alone"):
+        plan(world(variants))
     storage = world(collection(60))
     made = plan(storage)
     storage.objects[MANIFEST] += b"\n"

@@ -69,6 +69,13 @@ def plan(settings: SplitSettings, *, storage: Storage, progress: Progress) -> Sp
         if place is None:
             place = pinned.get(one)
         places[at] = shares.part(one) if place is None else place
+    if not any(totals.parts[part][PHOTOGRAPHS] for part in shares.parts()):
+        raise DataError(
+            "it lists variants alone; split them together with their photographs"
+            if units
+            else "it holds no line",
+            uri=settings.manifest,
+        )
     if empty := [PARTS[part] for part in shares.parts() if not totals.parts[part][PHOTOGRAPHS]]:
         raise DataError(
             f"no photograph is left for {' and '.join(empty)}: there are too few that do not look "
