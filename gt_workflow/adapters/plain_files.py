@@ -8,7 +8,6 @@ import stat
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager, suppress
 from datetime import UTC, datetime
-from functools import partial
 from pathlib import Path
 from typing import BinaryIO
 
@@ -37,7 +36,7 @@ class LocalFiles:
 
     def __init__(self) -> None:
         """Begin; what killed processes left in a folder goes when the first file is made there."""
-        self._swept = set[Path]()
+        self._swept = set[str]()
 
     def open(self, uri: str) -> BinaryIO:
         """Open a file for reading."""
@@ -50,17 +49,17 @@ class LocalFiles:
     def create(self, uri: str) -> Iterator[BinaryIO]:
         """Write a file beside its place and move it there at a clean exit."""
         with _files(uri):
-            target, mode, made = _target(uri)
-            if target.parent not in self._swept:
-                sweep(target.parent)
-                self._swept.add(target.parent)
-        temporary = TemporaryFile(target.parent, uri, hashed=False)
+            folder, name, mode, made = _target(uri)
+            if folder not in self._swept:
+                sweep(Path(folder))
+                self._swept.add(folder)
+        temporary = TemporaryFile(folder, uri, hashed=False)
         try:
             with buffered(temporary) as buffer:
                 yield buffer
             with _files(uri):
                 temporary.sync()
-                _move(temporary.path, target, mode)
+                _move(temporary.name, folder, name, mode)
         except BaseException:
             temporary.discard()
             _remove_empty(made)
@@ -120,36 +119,37 @@ class LocalFiles:
     def grow(self, uri: str, *, token: str = "", size: int = 0) -> GrowingFile:
         """Grow a file beside its place."""
         with _files(uri):
-            target, mode, _ = _target(uri)
-        publish = partial(_move, target=target, mode=mode)
+            folder, name, mode, _ = _target(uri)
         return GrowingFile(
-            target.parent,
+            Path(folder),
             uri,
-            lambda file: publish(file.path),
+            lambda file: _move(str(file.path), folder, name, mode),
             token,
             size,
-            name=target.name,
+            name=name,
         )
 
 
-def _target(uri: str) -> tuple[Path, int | None, list[Path]]:
-    """Return the file that a path means, its mode if it is there, and the folders made for it.
+def _target(uri: str) -> tuple[str, str, int | None, list[Path]]:
+    """Return a file's folder and name, its mode if it is there, and the folders made for it.
 
     Raises StorageError for a folder. Thousands of files are written in a row: nothing is asked
-    twice.
+    twice, and paths are text, since a `Path` takes as long as a file.
     """
-    target, made = Path(uri), list[Path]()
+    target, made = uri, list[Path]()
     mode = _mode(target, follow=False)
     if mode is not None and stat.S_ISLNK(mode):
         # Through a link, as any program writes: the link stays, its target changes.
-        target = target.resolve()
+        target = os.path.realpath(target)
         mode = _mode(target)
-    if not target.name or uri.endswith("/") or (mode is not None and stat.S_ISDIR(mode)):
+    folder, name = os.path.split(target)
+    folder = folder or "."
+    if name in {"", ".", ".."} or (mode is not None and stat.S_ISDIR(mode)):
         raise StorageError("is a folder, not a file", uri=uri)
-    if mode is None and not os.path.isdir(target.parent):  # noqa: PTH112 - half of what Path takes
-        made = _missing(target.parent)
-        target.parent.mkdir(parents=True, exist_ok=True)
-    return target, mode, made
+    if mode is None and not os.path.isdir(folder):  # noqa: PTH112
+        made = _missing(Path(folder))
+        Path(folder).mkdir(parents=True, exist_ok=True)
+    return folder, name, mode, made
 
 
 def _missing(folder: Path) -> list[Path]:
@@ -176,37 +176,39 @@ def _open_regular(uri: str) -> BinaryIO:
     raise RefusedError("InvalidURI", "it is no regular file", uri=uri)
 
 
-def _mode(path: Path, *, follow: bool = True) -> int | None:
+def _mode(path: str, *, follow: bool = True) -> int | None:
     """Return a file's mode, None if there is none."""
     try:
-        return os.stat(path, follow_symlinks=follow).st_mode  # noqa: PTH116 - as above
+        return os.stat(path, follow_symlinks=follow).st_mode  # noqa: PTH116
     except (FileNotFoundError, NotADirectoryError):
         return None
 
 
-def _move(path: Path, target: Path, mode: int | None) -> None:
+def _move(path: str, folder: str, name: str, mode: int | None) -> None:
     """Put a finished file in its place, with the rights of the one that was there."""
     if mode is not None:
-        path.chmod(stat.S_IMODE(mode))
-    os.replace(path, target)  # noqa: PTH105 - as above
-    sync_folder(target.parent)
+        os.chmod(path, stat.S_IMODE(mode))  # noqa: PTH101
+    os.replace(path, f"{folder}/{name}")  # noqa: PTH105
+    sync_folder(folder)
 
 
-@contextmanager
-def _files(uri: str) -> Iterator[None]:
-    """Turn what the operating system raises into `StorageError`, `RefusedError` for no name."""
-    if "\0" in uri:
-        raise RefusedError("InvalidURI", "its name holds a null character", uri=uri)
-    try:
-        with translated(uri):
-            yield
-    except StorageError as error:
-        cause = error.__cause__
+class _files(translated):  # noqa: N801
+    """Turns what the operating system raises into `StorageError`, `RefusedError` for no name."""
+
+    __slots__ = ()
+
+    def __init__(self, uri: str) -> None:
+        if "\0" in uri:
+            raise RefusedError("InvalidURI", "its name holds a null character", uri=uri)
+        super().__init__(uri)
+
+    def __exit__(self, kind: object, error: BaseException | None, trace: object) -> None:
+        cause = error.__cause__ if isinstance(error, StorageError) else error
         if isinstance(cause, OSError) and (why := _NO_NAME.get(cause.errno or 0)):
-            raise RefusedError("InvalidURI", why, uri=uri) from cause
-        if isinstance(error.__cause__, FileNotFoundError | NotADirectoryError):
-            raise ObjectNotFoundError("there is no such file", uri=uri) from error.__cause__
-        raise
+            raise RefusedError("InvalidURI", why, uri=self.uri) from cause
+        if isinstance(cause, FileNotFoundError | NotADirectoryError):
+            raise ObjectNotFoundError("there is no such file", uri=self.uri) from cause
+        super().__exit__(kind, error, trace)
 
 
 def _walk(folder: str, start: bytes, above: tuple[tuple[int, int], ...]) -> Iterator[Stat]:
