@@ -9,7 +9,8 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Iterator, Sequence
-from functools import lru_cache
+from dataclasses import dataclass
+from functools import cached_property, lru_cache
 from typing import TYPE_CHECKING, Any, Final
 
 import cv2
@@ -32,20 +33,14 @@ LONGEST_SIDE: Final = 32_766  # OpenCV counts pixels of a warp in 16 bits
 _NOISE: Final = 255 / 6**0.5  # standard deviation of the sum of two even bytes
 # A cubic between two samples and their neighbours, across; OpenCV is quicker with one axis each.
 _HALF: Final = np.array([[-1, 9, 9, -1]], np.float32) / 16
-_MOVES: Final[dict[tuple[float, ...], Any]] = {
-    (-1, 0, 0, 1): lambda plane: cv2.flip(plane, 1),
-    (1, 0, 0, -1): lambda plane: cv2.flip(plane, 0),
-    (-1, 0, 0, -1): lambda plane: cv2.flip(plane, -1),
-    (0, 1, -1, 0): lambda plane: cv2.rotate(plane, cv2.ROTATE_90_COUNTERCLOCKWISE),
-    (0, -1, 1, 0): lambda plane: cv2.rotate(plane, cv2.ROTATE_90_CLOCKWISE),
-}
 
 
 class Darkroom:
-    """Makes variants of one picture, a turn and its half turn from the same planes.
+    """Makes variants of one picture, those that are each other's mirror image from the same planes.
 
     A turn by 195 degrees is one by 15, seen upside down: the one is warped, the other its flip,
-    whichever is asked for; so that every byte depends on neither order nor company.
+    whichever is asked for; so that every byte depends on neither order nor company. Flips and
+    right angles come about as the others do, a step at a time.
     """
 
     def __init__(
@@ -57,63 +52,151 @@ class Darkroom:
         fill: tuple[int, int, int],
     ) -> None:
         """Take all that will be asked for; variants get this chroma subsampling. `fill` is RGB."""
-        self._picture = picture
         self._factors = factors
-        self._grounds = _ycc(fill)
-        self._together: dict[Geometry, list[Recipe]] = {}
+        (luma, *chroma), (ground, *grounds) = picture.planes, _ycc(fill)
+        size = (picture.width, picture.height)
+        self._layers = [_Layer([luma], size, (1, 1), (1, 1), [ground])]
+        if chroma:
+            self._layers.append(_Layer(chroma, size, picture.factors, factors, grounds))
+        self._together: dict[Geometry | None, list[Recipe]] = {}
         for recipe in recipes:
             if not recipe.toned:
-                self._together.setdefault(_upright(recipe.geometry), []).append(recipe)
+                self._together.setdefault(_kin(recipe.geometry), []).append(recipe)
 
     def develop(self, recipe: Recipe) -> Iterator[tuple[Recipe, Picture]]:
-        """Yield a variant, and its half turn if that will be asked for; in which order is open.
+        """Yield a variant, and its kin that will be asked for; in which order is open.
 
-        The half turn takes the place of the other, while that is in the processor's cache: each
+        The next one takes the place of the one before, while that is in the processor's cache: each
         picture is gone when the next one is asked for.
         """
-        upright = _upright(recipe.geometry)
-        together = [] if recipe.toned else self._together.pop(upright, [])
+        kin = _kin(recipe.geometry)
+        together = [] if recipe.toned else self._together.pop(kin, [])
         if recipe not in together:
             together = [recipe]
-        planes: dict[int, Plane] = {}
+        together.sort(key=lambda one: _rank(one.geometry))
+        places = [one.geometry for one in together]
+        layers = [
+            layer.mirrored(places) if kin is None else layer.turned(places)
+            for layer in self._layers
+        ]
+        for one, *made in zip(together, *layers, strict=True):
+            planes = [
+                _toned(plane, one, layer.after, chroma=layer is not self._layers[0])
+                for layer, planes in zip(self._layers, made, strict=True)
+                for plane in planes
+            ]
+            yield one, Picture(planes, one.geometry.width, one.geometry.height, self._factors)
+
+
+@dataclass(frozen=True)
+class _Layer:
+    """Luma, or both planes of chroma: samples that go the same way.
+
+    `size` is the raster's, width and height; `before` and `after` tell how many luma samples one of
+    these stands for, in the picture and in its variants; `grounds` are what surrounds the planes.
+    """
+
+    planes: Sequence[Plane]
+    size: tuple[int, int]
+    before: Factors
+    after: Factors
+    grounds: Sequence[float]
+
+    def mirrored(self, places: Sequence[Geometry]) -> Iterator[Sequence[Plane]]:
+        """Yield planes flipped across, then down as well, then down alone; each turned, too."""
+        whole = all(side % factor == 0 for side, factor in zip(self.size, self.before, strict=True))
+        steady = whole or max(self.before) == 2
+        planes, flips = self.planes, (False, False)
+        for to in places:
+            turned, across, down = to.a == 0.0, *_flips(to)
+            if not steady or self.after != (self.before[::-1] if turned else self.before):
+                yield self._moved(to)
+                continue
+            if flips > (across, down):
+                planes, flips = self.planes, (False, False)
+            if across > flips[0]:
+                planes = [self._flipped(plane, axis=0) for plane in planes]
+            if down > flips[1]:
+                own = planes is not self.planes
+                planes = [self._flipped(plane, axis=1, own=own) for plane in planes]
+            flips = across, down
+            yield [np.asarray(cv2.transpose(one), np.uint8) for one in planes] if turned else planes
+
+    def turned(self, places: Sequence[Geometry]) -> Iterator[Sequence[Plane]]:
+        """Yield planes in their new places; with a half turn, one that is upright comes first."""
+        planes: Sequence[Plane] = ()
         upside_down = False
-        for one in sorted(together, key=lambda one: not _is_upright(one.geometry)):
-            to, made = one.geometry, []
-            turns = upside_down == _is_upright(to)
-            for index in range(len(self._picture.planes)):
-                if not self._shared(to, index, alone=len(together) == 1):
-                    plane = self._moved(to, index)
-                else:
-                    plane = planes[index] if index in planes else self._moved(upright, index)
-                    planes[index] = plane = _half_turned(plane) if turns else plane
-                target = self._factors if index else (1, 1)
-                made.append(_toned(plane, one, target, chroma=index > 0))
-            upside_down = not _is_upright(to)
-            yield one, Picture(made, to.width, to.height, self._factors)
+        for to in places:
+            # Chroma samples that reach over the frame's edge lie otherwise upside down.
+            if to.rigid or to.width % self.after[0] or to.height % self.after[1]:
+                yield self._moved(to)
+                continue
+            planes = planes or self._moved(_upright(to))
+            if upside_down == _is_upright(to):
+                planes = [np.asarray(cv2.flip(one, -1, dst=one), np.uint8) for one in planes]
+                upside_down = not upside_down
+            yield planes
 
-    def _shared(self, to: Geometry, index: int, *, alone: bool) -> bool:
-        """Tell whether a plane is to be made as that of the upright one."""
-        target = self._factors if index else (1, 1)
-        # Chroma samples that reach over the frame's edge lie otherwise upside down.
-        even = to.width % target[0] == 0 and to.height % target[1] == 0
-        if not to.rigid:
-            return even
-        # Where samples only change places, each is quickest by itself, and comes out the same.
-        source = self._picture.factors if index else (1, 1)
-        return even and not alone and target == (source[::-1] if to.a == 0.0 else source)
+    def _flipped(self, plane: Plane, *, axis: int, own: bool = False) -> Plane:
+        """Flip a plane, in its place if it is our own: 0 across, 1 down.
 
-    def _moved(self, to: Geometry, index: int) -> Plane:
-        picture = self._picture
-        source, target = (picture.factors, self._factors) if index else ((1, 1), (1, 1))
-        whole = picture.width % source[0] == 0 and picture.height % source[1] == 0
-        ground = self._grounds[index]
-        return _moved(picture.planes[index], to, source, target, whole=whole, ground=ground)
+        If the size is odd, samples are put where they belong, half a sample on.
+        """
+        flipped = cv2.flip(plane, 1 - axis, dst=plane if own else None)
+        if self.size[axis] % self.before[axis]:
+            half, anchor = (_HALF.T, (0, 1)) if axis else (_HALF, (1, 0))
+            edge = cv2.BORDER_REPLICATE
+            flipped = cv2.filter2D(flipped, -1, half, anchor=anchor, borderType=edge)
+        return np.asarray(flipped, np.uint8)
+
+    def _moved(self, to: Geometry) -> Sequence[Plane]:
+        """Return planes in a new place, made from the picture's own."""
+        size = -(-to.width // self.after[0]), -(-to.height // self.after[1])
+        alike = self.after == (self.before[::-1] if to.a == 0.0 else self.before)
+        left, top = -to.c / self.after[0], -to.f / self.after[1]
+        if to.rigid and alike and (to.a, to.e) == (1, 1) and left == int(left) and top == int(top):
+            rows, columns = (
+                slice(int(top), int(top) + size[1]),
+                slice(int(left), int(left) + size[0]),
+            )
+            return [np.ascontiguousarray(plane[rows, columns]) for plane in self.planes]
+        matrix = _between_centres(to, self.before, self.after)
+        if to.rigid:
+            # Where samples are not alike, the mean of what one is to stand for.
+            flags = cv2.INTER_CUBIC if alike else cv2.INTER_LINEAR
+            edge = cv2.BORDER_REPLICATE
+            made = [
+                cv2.warpAffine(one, matrix, size, flags=flags, borderMode=edge)
+                for one in self.planes
+            ]
+        elif len(self.planes) == 1:
+            made = [cv2.warpAffine(self.planes[0], matrix, size, borderValue=self.grounds[0])]
+        else:
+            both = cv2.warpAffine(self._twice, matrix, size, borderValue=[*self.grounds] * 2)
+            made = [cv2.extractChannel(both, index) for index in (0, 1)]
+        return [np.asarray(plane, np.uint8) for plane in made]
+
+    @cached_property
+    def _twice(self) -> Plane:
+        """Both planes in four channels: OpenCV warps them sooner than two planes, to the same."""
+        # What `merge` writes goes past the processor's cache, a copy of it does not.
+        return np.asarray(cv2.merge([*self.planes] * 2), np.uint8).copy()
 
 
-def _half_turned(plane: Plane) -> Plane:
-    """Turn a plane upside down, in its place unless that is another's."""
-    there = plane if plane.flags.owndata else None
-    return np.asarray(cv2.flip(plane, -1, dst=there), np.uint8)
+def _kin(to: Geometry) -> Geometry | None:
+    """Return what variants made together have in common: None for flips and right angles."""
+    return None if to.rigid and (to.a, to.e) != (1, 1) else _upright(to)
+
+
+def _rank(to: Geometry) -> tuple[bool, ...]:
+    """Return a place in the order in which kin come out of each other."""
+    across, down = _flips(to)
+    return (not across, down, to.a == 0.0) if _kin(to) is None else (not _is_upright(to),)
+
+
+def _flips(to: Geometry) -> tuple[bool, bool]:
+    """Tell whether a right angle or flip is one across, and down, before rows become columns."""
+    return to.a + to.d < 0, to.b + to.e < 0
 
 
 @lru_cache(256)  # photographs of one size are turned alike
@@ -128,54 +211,6 @@ def _upright(to: Geometry) -> Geometry:
     a, b, d, e = (round(sign * value, 12) for value in (to.a, to.b, to.d, to.e))
     c, f = (to.c, to.f) if sign > 0 else (to.width - to.c, to.height - to.f)
     return Geometry(a, b, round(c, 9), d, e, round(f, 9), to.width, to.height)
-
-
-def _moved(
-    plane: Plane,
-    to: Geometry,
-    source: Factors,
-    target: Factors,
-    *,
-    whole: bool,
-    ground: float,
-) -> Plane:
-    """Return a plane in its new place; `source`, `target`: luma samples per sample, before, after.
-
-    `whole` tells whether the plane ends where the raster does.
-    """
-    size = -(-to.width // target[0]), -(-to.height // target[1])
-    turned = to.a == 0.0
-    alike = target == (source[::-1] if turned else source)
-    left, top = -to.c / target[0], -to.f / target[1]
-    move = _MOVES.get((to.a, to.b, to.d, to.e))
-    if to.rigid and alike and move and (whole or max(source) == 2):
-        return _settled(np.ascontiguousarray(move(plane)), to, target, whole=whole)
-    if to.rigid and alike and move is None and left == int(left) and top == int(top):
-        across, down = int(left), int(top)
-        return np.ascontiguousarray(plane[down : down + size[1], across : across + size[0]])
-    matrix = _between_centres(to, source, target)
-    if to.rigid:
-        how: dict[str, Any] = {"flags": cv2.INTER_CUBIC, "borderMode": cv2.BORDER_REPLICATE}
-        if not alike:  # the mean of what a sample is to stand for
-            how["flags"] = cv2.INTER_LINEAR
-    else:
-        how = {"flags": cv2.INTER_LINEAR, "borderValue": ground}
-    return np.asarray(cv2.warpAffine(plane, matrix, size, **how), np.uint8)
-
-
-def _settled(plane: Plane, to: Geometry, target: Factors, *, whole: bool) -> Plane:
-    """Put a mirrored plane's samples where they belong: half a sample on, if the size is odd."""
-    across, down = (
-        target[axis] == 2 and sum(signs) < 0 and size % 2 == 1
-        for axis, signs, size in ((0, (to.a, to.b), to.width), (1, (to.d, to.e), to.height))
-    )
-    edge = cv2.BORDER_REPLICATE
-    if across and not whole:
-        plane = np.asarray(cv2.filter2D(plane, -1, _HALF, anchor=(1, 0), borderType=edge), np.uint8)
-    if down and not whole:
-        halves = cv2.filter2D(plane, -1, _HALF.T, anchor=(0, 1), borderType=edge)
-        plane = np.asarray(halves, np.uint8)
-    return plane
 
 
 def _between_centres(to: Geometry, source: Factors, target: Factors) -> Any:

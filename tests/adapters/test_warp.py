@@ -326,6 +326,18 @@ def test_a_half_turn_more_is_the_turn_upside_down_and_no_byte_depends_on_company
         assert psnr(one, other.rotate(180)) > 36
 
 
+@pytest.mark.parametrize("chroma", ["4:4:4", "4:2:2", "4:2:0"])
+@pytest.mark.parametrize("size", [(64, 48), (65, 47), (65, 48), (64, 47)])
+def test_flips_and_right_angles_are_the_same_alone_together_and_in_any_order(size, chroma):
+    data = saved(photograph(size), subsampling=chroma)
+    asked = recipes(("rotate-270", "crop", *SEED_TEN[:5]), size)
+    for look in (Look(), Look(chroma="4:2:0"), Look(chroma="4:4:4")):
+        for some in (asked, asked[::-1], asked[2:5]):
+            made = [one.data for one in Warp().render(data, some, look=look, uri="x")]
+            alone = [next(Warp().render(data, [one], look=look, uri="x")).data for one in some]
+            assert made == alone
+
+
 def test_planes_are_the_files_own_to_the_bit():
     picture = photograph((64, 48))
     for chroma, factors in (("4:4:4", (1, 1)), ("4:2:2", (2, 1)), ("4:2:0", (2, 2))):
