@@ -7,9 +7,8 @@ made from, how, and with which parameters. Numbers are rounded here, to a millio
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, Final
 
 import msgspec
 
@@ -20,6 +19,8 @@ from gt_workflow.core.records import Label
 from gt_workflow.core.variant_boxes import Keeping, follow
 from gt_workflow.core.variants import Geometry, Variant
 from gt_workflow.errors import DataError
+
+_PARTS: Final = 1_000_000  # of a pixel, to which a box's edges are rounded
 
 
 def provenance(variant: Variant, *, source_ref: str) -> dict[str, Any]:
@@ -56,18 +57,15 @@ class Labelled:
         bare = with_members(record.raw, {attribute: 0, metadata_key: 0}, drop=stale)
         self._spans = spans_of(bare)
 
-    def line(
-        self, variant: Variant, geometry: Geometry, *, uri: str
-    ) -> tuple[bytes | None, Counter[str]]:
-        """Return the line of a variant, and counts of boxes.
+    def line(self, variant: Variant, geometry: Geometry, *, uri: str) -> tuple[bytes | None, int]:
+        """Return the line of a variant, and how many boxes it has.
 
         There is no line if it would say that nothing is there where something may be: every box of
         the photograph was lost.
         """
         label, kept = self._label, self._kept(geometry)
-        lost = len(label.annotations) - len(kept)
         if label.annotations and not kept:
-            return None, Counter({"boxes_left_out": lost, "variants_without_a_box_left": 1})
+            return None, 0
         boxes = list(kept.values())
         size = {"width": geometry.width, "height": geometry.height}
         metadata = dict(self._metadata)
@@ -83,8 +81,7 @@ class Labelled:
             label.attribute + SUFFIX: metadata,
             VARIANT: provenance(variant, source_ref=self._record.source_ref),
         }
-        counts = Counter({"boxes": len(kept), "boxes_left_out": lost})
-        return with_spans(self._spans, changes), counts
+        return with_spans(self._spans, changes), len(kept)
 
     def _kept(self, geometry: Geometry) -> dict[int, dict[str, Any]]:
         """Return the annotations that are kept, by their place among the photograph's."""
@@ -126,8 +123,12 @@ def _classes(names: Mapping[str, str], boxes: list[dict[str, Any]]) -> dict[str,
 
 def _edges(near: float, length: float) -> tuple[float, float]:
     """Round both edges, so that a box that ends at the frame does not leave it."""
-    far, near = round(near + length, 6), round(near, 6) + 0.0
-    return _number(near), _number(round(far - near, 6))
+    first, last = round(near * _PARTS), round((near + length) * _PARTS)
+    return _pixels(first), _pixels(last - first)
+
+
+def _pixels(parts: int) -> float:
+    return parts / _PARTS if parts % _PARTS else parts // _PARTS
 
 
 def _number(value: float) -> float:

@@ -162,8 +162,10 @@ class Vary:
             if told is None:
                 line: bytes | None = unlabelled(record, variant, uri=uri)
             else:
-                line, found = told.line(variant, made.geometry, uri=uri)
-                counts.update(found)
+                line, kept = told.line(variant, made.geometry, uri=uri)
+                counts["boxes"] += kept
+                counts["boxes_left_out"] += len(boxes) - kept
+                counts["variants_without_a_box_left"] += line is None
             if line is not None:
                 wanted.append((uri, made))
                 lines.append(line)
