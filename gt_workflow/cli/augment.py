@@ -206,10 +206,14 @@ def of_channels(
 
 
 def before_channels(
-    chosen: stage.AugmentSettings, wired: wiring.Local, narrator: show.Narrator
+    chosen: stage.AugmentSettings, wired: wiring.Local, narrator: show.Narrator, *, channels: str
 ) -> Done:
-    """Make the variants that the channels are to hold; `receipt.manifest` is what to convert."""
-    return _run(_plan(chosen, wired, narrator), wired, narrator)
+    """Make the variants that the channels are to hold; `receipt.manifest` is what to convert.
+
+    Meanwhile the folder of the `channels` is this run's: raises `BusyError` if it is another's.
+    """
+    with wired.storage.exclusive(channels):
+        return _run(_plan(chosen, wired, narrator), wired, narrator)
 
 
 def plan_of_channels(
@@ -250,7 +254,7 @@ def tell(done: Done) -> None:
     receipt, took = done.receipt, done.took
     counts = receipt.counts
     made, of = counts.get("variants", 0), counts.get("photographs", 0)
-    speed = "unchanged" if receipt.unchanged else f"{made / max(took, 1e-3):.0f} images/s"
+    speed = "unchanged" if receipt.unchanged else f"{receipt.fresh / max(took, 1e-3):.0f} images/s"
     show.line(f"{show.count(made, 'variant')} of {show.count(of, 'photograph')} ({speed})")
     if "boxes_before" in counts:
         show.line(

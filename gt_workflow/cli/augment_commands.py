@@ -22,8 +22,8 @@ def register(app: click.Group) -> None:
 @click.option(
     "--variants",
     metavar="NAME[,NAME...]",
-    help="seed-ten, flip-lr, flip-tb, rotate-<degrees>; by chance: rotate, scale, crop, "
-    "brightness, contrast, blur, noise [default: seed-ten].",
+    help="seed-ten, flip-lr, flip-tb, rotate-<degrees> (counter-clockwise); by chance: rotate, "
+    "scale, crop, brightness, contrast, blur, noise [default: seed-ten].",
 )
 @click.option(
     "--per-image",

@@ -10,6 +10,7 @@ from msgspec.structs import replace
 
 from gt_workflow import wiring
 from gt_workflow.cli import show
+from gt_workflow.cli.options import require_file
 from gt_workflow.config import Settings
 from gt_workflow.core.split import SIDES
 from gt_workflow.errors import UsageError
@@ -86,7 +87,7 @@ def convert(  # noqa: PLR0913 - one parameter per flag
         if growing is not None:
             from gt_workflow.cli import augment
 
-            grown = augment.before_channels(growing, wired, narrator)
+            grown = augment.before_channels(growing, wired, narrator, channels=chosen.folder)
             chosen = replace(chosen, manifest=grown.receipt.manifest)
             planned = stage.plan(
                 chosen, storage=wired.storage, progress=narrator, engine=wired.counting
@@ -147,6 +148,8 @@ def _parts(source: str, storage: Storage, *, validation: float | None) -> Standi
     from gt_workflow.workflow.split import standing
 
     found = standing(source, storage)
+    if found is None:
+        require_file(source, "an output manifest, or a folder that split wrote")
     if found is not None and validation is not None:
         raise UsageError(
             f"--validation: {source} is split already; leave it out, or split the manifest anew"

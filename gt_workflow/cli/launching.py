@@ -318,7 +318,7 @@ def _finish(
     grown = None
     try:
         if growing is not None:
-            grown = augment.before_channels(growing, wired, narrator)
+            grown = augment.before_channels(growing, wired, narrator, channels=chosen.folder)
             chosen = msgspec.structs.replace(chosen, manifest=grown.receipt.manifest)
             converting = convert.plan(
                 chosen, storage=wired.storage, progress=narrator, engine=wired.counting

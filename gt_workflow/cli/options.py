@@ -212,6 +212,12 @@ def read_instructions(path: str) -> str | Html:
     return Html(text) if path.lower().endswith((".html", ".htm")) else text
 
 
+def require_file(place: str, wanted: str) -> None:
+    """Raise `UsageError` for a folder where a file is `wanted`."""
+    if Path(place).is_dir():
+        raise UsageError(f"{place} is a folder; name {wanted}")
+
+
 def require_source(source: str) -> None:
     """Raise `UsageError` for a file that is no manifest: one photograph is no pile of them."""
     from gt_workflow.workflow.sources import MANIFEST_SUFFIXES, is_manifest

@@ -68,6 +68,7 @@ def split(  # noqa: PLR0913 - one parameter per flag
     from gt_workflow.cli import show
     from gt_workflow.workflow import split as stage
 
+    options.require_file(manifest, "a manifest")
     settings = common.settings(
         {
             "channels.validation": validation,

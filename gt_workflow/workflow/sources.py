@@ -193,7 +193,7 @@ class _Variants:
                 raise UsageError(
                     f"{folder} holds variants that augment made ({receipt}), and as files they "
                     "would be photographs of their own, on any side of the split; name their "
-                    f"manifest instead: python -m gt_workflow launch {folder}/{manifest}"
+                    f"manifest instead: {folder}/{manifest}"
                 )
 
 

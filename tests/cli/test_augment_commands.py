@@ -111,8 +111,8 @@ def test_a_folder_of_variants_is_no_source_of_photographs_but_its_manifest_is(de
     demo("augment", "demo/photographs", "--out", "varied", "--variants", "flip-lr")
     status, out, err = demo("launch", source, "--labels", "a", "--no-wait")
     assert (status, out) == (2, "")
-    named = re.search(r"python -m gt_workflow (launch \S+/augmented.manifest)$", err, re.MULTILINE)
-    status, _, err = demo(*named[1].split(), "--labels", "a", "--no-wait")
+    named = re.search(r"name their manifest instead: (\S+/augmented.manifest)$", err, re.MULTILINE)
+    status, _, err = demo("launch", named[1], "--labels", "a", "--no-wait")
     assert status == 0, err
 
 
@@ -353,6 +353,15 @@ def test_bad_lines_stop_or_are_passed_on(demo, tmp_path):
     status, _, err = demo("augment", "bad.manifest", "--out", "varied")
     assert status == 3
     assert "bad.manifest:2: source-ref" in err
+    first, *_ = lines("labelled.manifest")
+    for address, why in (
+        ("gone.jpg", "there is no such file"),
+        ("file:///a.jpg", "is neither an s3:// address nor a path"),
+    ):
+        Path("gone.manifest").write_text(json.dumps(first | {"source-ref": address}) + "\n")
+        status, _, err = demo("augment", "gone.manifest", "--out", "varied")
+        assert status == 3
+        assert f"its image {address} cannot be read: {why}; repair it, or leave it out with" in err
     run = ("augment", "bad.manifest", "--variants", "flip-lr", "--on-bad-line", "skip", "--json")
     status, out, err = demo(*run, "--out", "varied")
     assert status == 0, err
@@ -416,6 +425,22 @@ def test_convert_grows_the_train_side_alone(demo):
     assert len(list(Path("grown/augmented").iterdir())) == 2
     _, out, _ = demo(*convert, "--out", "grown", "--augment", "seed-ten", "--json")
     assert json.loads(out)["augment"]["unchanged"]
+
+
+def test_a_channels_folder_is_one_runs_alone_while_variants_are_made(demo):
+    convert = ("convert", "labelled.manifest", "--out", "c", "--to", "manifest")
+    with wiring.local(config.load()) as wired, wired.storage.exclusive("c"):
+        status, out, err = demo(*convert, "--augment", "flip-lr")
+    assert (status, out) == (2, "")
+    assert "another run is writing into c" in err
+    assert not Path("c").exists() or not files("c")
+
+
+@pytest.mark.parametrize("command", ["convert", "split"])
+def test_a_folder_of_photographs_is_no_manifest(demo, command):
+    status, out, err = demo(command, "demo/photographs", "--out", "c")
+    assert (status, out) == (2, "")
+    assert "demo/photographs is a folder; name a" in err
 
 
 def test_convert_skips_with_variants_what_it_skips_without(demo, tmp_path):

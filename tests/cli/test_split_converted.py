@@ -61,9 +61,9 @@ def test_what_the_readme_says_makes_channels_of_exactly_these_parts(labelled):
     assert "left alone, for the evaluation: parts/test.manifest\n" in err
     for part in ("train", "validation"):
         own = Path(f"parts/{part}.manifest")
-        assert Path(f"channels/manifest/{part}.manifest").read_bytes() == own.read_bytes()
+        assert Path(f"parts-channels/manifest/{part}.manifest").read_bytes() == own.read_bytes()
         for form in ("recordio", "image"):
-            channel = json.loads(Path(f"channels/{form}/channel.json").read_bytes())
+            channel = json.loads(Path(f"parts-channels/{form}/channel.json").read_bytes())
             assert channel[part]["images"] == len(told(own))
             assert f"channel {form}: {channel['train']['images']} train, " in out
 

@@ -478,13 +478,31 @@ def test_a_run_that_left_only_its_name_does_not_stop_another():
     with pytest.raises(DataError):
         bench.run(variants=("flip-lr",))
     assert list(bench.written()) == [f"{OUT}/unfinished.json"]
-    assert bench.run(variants=("flip-lr",), on_bad_line="skip").counts["variants"] == 1
+    assert bench.run(variants=("flip-tb",), on_bad_line="skip").counts["variants"] == 1
     bench = Bench([labelled(0), labelled(1)])
     del bench.storage.objects["s3://bucket/images/1.jpg"]
     with pytest.raises(DataError):
         bench.run(variants=("flip-lr",))
     with pytest.raises(UsageError, match=r"unfinished run of another .* delete that folder"):
-        bench.run(variants=("flip-lr",), on_bad_line="skip")
+        bench.run(variants=("flip-tb",))
+
+
+def test_a_run_that_stopped_at_a_bad_line_goes_on_without_it_and_the_other_way_round():
+    bench = Bench([labelled(number) for number in range(40)])
+    whole = bench.storage.objects.pop("s3://bucket/images/39.jpg")
+    with pytest.raises(DataError, match=r":40: source-ref: .*leave it out with --on-bad-line skip"):
+        bench.run(variants=("flip-lr",))
+    first = f"{OUT}/part-00000000.lines"
+    assert first in bench.storage.objects
+    skipped = bench.run(variants=("flip-lr",), on_bad_line="skip")
+    assert (skipped.counts["variants"], skipped.fresh) == (39, 7)
+    assert bench.run(variants=("flip-lr",), on_bad_line="skip").unchanged
+    with pytest.raises(DataError, match=r":40: source-ref: "):
+        bench.run(variants=("flip-lr",))
+    bench.storage.objects["s3://bucket/images/39.jpg"] = whole
+    receipt = bench.run(variants=("flip-lr",))
+    assert (receipt.counts["variants"], receipt.left_out) == (40, ())
+    assert bench.run(variants=("flip-lr",), on_bad_line="skip").unchanged
 
 
 def test_sets_apart_lie_side_by_side():

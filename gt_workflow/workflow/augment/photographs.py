@@ -96,7 +96,7 @@ class Vary:
             made = self._labelled(record, item.line)
         except DataError as error:
             if self.settings.on_bad_line == "stop":
-                raise
+                raise _with_cure(error) from error
             return Made(own, counts + missing + Counter(photographs_left_out=1), error.reason)
         return Made((*own, *made.lines), counts + made.counts)
 
@@ -109,7 +109,7 @@ class Vary:
         if "\0" in record.source_ref:
             raise refuse("no image's address has a null character", "source-ref")
         try:
-            data = self._file(record.source_ref)
+            data = self._image(record.source_ref)
         except StorageError as error:
             reason = f"its image {record.source_ref} cannot be read: {error.reason}"
             refusal = refuse(reason, "source-ref")
@@ -176,6 +176,16 @@ class Vary:
         counts += Counter(variants=len(lines))
         return Made(tuple(lines), counts)
 
+    def _image(self, uri: str) -> bytes:
+        """Return the bytes of an image that a manifest names."""
+        try:
+            return self._file(uri)
+        except StorageError:
+            # Nothing of a folder's that was listed, so it has not vanished.
+            if not uri.startswith("s3://") and not self.storage.exists(uri):
+                raise ObjectNotFoundError("there is no such file", uri=uri) from None
+            raise
+
     def _file(self, where: str) -> bytes:
         """Return an image's bytes; a photograph of a folder without waiting for a pipe."""
         if not where.startswith("s3://"):
@@ -186,6 +196,19 @@ class Vary:
     def _write(self, uri: str, data: bytes) -> None:
         with self.storage.create(uri) as file:
             file.write(data)
+
+
+def _with_cure(error: DataError) -> DataError:
+    """Say what else can be done about a line whose image cannot be used."""
+    cured = type(error)(
+        f"{error.reason}; repair it, or leave it out with --on-bad-line skip",
+        uri=error.uri,
+        line=error.line,
+        field=error.field,
+    )
+    if isinstance(error, MissingImageError) and isinstance(cured, MissingImageError):
+        cured.source_ref = error.source_ref
+    return cured
 
 
 def _left_out(reason: str) -> Made:

@@ -186,6 +186,7 @@ def _digest(settings: AugmentSettings, source: Any) -> str:
     names = settings.names
     decides = asdict(settings) | {"variants": names, "source": source.hexdigest(), "v": _VERSION}
     decides["look"] = msgspec.structs.asdict(settings.look)
+    decides["on_bad_line"] = "stop"  # what is skipped changes no variant of the others
     if settings.distance == NEAR:  # as it was before there was a choice
         del decides["distance"]
     return hashlib.sha256(json.dumps(decides, sort_keys=True).encode()).hexdigest()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import replace
 from itertools import chain, islice
 from typing import Final
 
@@ -60,7 +61,7 @@ def run(
                 elif item.vary:
                     finished += each
 
-        shard: list[tuple[Item, Made]] = []
+        shard, fresh = list[tuple[Item, Made]](), 0
         waiting = (number for number in range(last) if number not in done)
         number = 0
         still = missing()
@@ -70,13 +71,14 @@ def run(
             if not shard:
                 number = next(waiting)
             shard.append((outcome.item, outcome.result()))
+            fresh += shard[-1][1].counts["variants"]
             if outcome.item.vary:
                 finished += each
                 progress(VARYING, finished, each * plan.photographs)
             if len(shard) == _length(number, total):
                 shards.write(number, shard)
                 shard = []
-        return shards.join(last)
+        return replace(shards.join(last), fresh=fresh)
 
 
 def _length(number: int, total: int) -> int:

@@ -129,6 +129,11 @@ class AugmentPlan:
         apart = f"/{self.digest[:_APART]}" if self.settings.apart else ""
         return self.settings.folder + apart
 
+    @property
+    def strict(self) -> bool:
+        """Whether a line without variants of its own ends the run."""
+        return not self.files and self.settings.on_bad_line == "stop"
+
     def to_dict(self) -> dict[str, Any]:
         """Return the form that `--dry-run` prints."""
         return {
@@ -149,7 +154,8 @@ class AugmentReceipt:
     """What a run did: `manifest` lists everything, `left_out` (name, reason) what is missing.
 
     `size` is the manifest's in bytes, `images` a digest of the names and sizes of what is beside
-    it. `seen` is the plan's, and may differ between copies of a folder.
+    it. `seen` is the plan's, and may differ between copies of a folder. `fresh` is how many of the
+    variants this run made, not one before it.
     """
 
     manifest: str
@@ -162,6 +168,7 @@ class AugmentReceipt:
     images: str = ""
     seen: str = ""
     unchanged: bool = False
+    fresh: int = 0
 
     def to_dict(self) -> dict[str, Any]:
         """Return the form that `--json` prints and `augment.json` keeps."""

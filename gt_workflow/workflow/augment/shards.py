@@ -68,7 +68,7 @@ class Shards:
                 self._refuse_strangers()
             return None
         receipt = AugmentReceipt.of(told)
-        if not self._complete(receipt):
+        if not self._complete(receipt) or (plan.strict and receipt.left_out):
             return None
         if marker is not None or self._numbers():
             self._clear()  # another run of the same was under way as this one ended
@@ -191,10 +191,15 @@ class Shards:
         return frozenset(int(name) for name in names if name.isdigit())
 
     def _whole(self, number: int, there: Container[str]) -> bool:
-        """Tell whether all images are there that a shard's lines name, and that runs write."""
+        """Tell whether all images are there that a shard's lines name, and that runs write.
+
+        What another run skipped is no reason for this one to.
+        """
         with self._storage.open(self._part(f"{number:08d}.lines")) as part:
-            part.readline()
+            head = json.loads(part.readline())
             refs = [_source_ref(line) for line in part]
+        if self._plan.strict and head["left_out"]:
+            return False
         return all(ref in there for ref in refs if ref.startswith(f"{self.images}/"))
 
     def _refuse_strangers(self) -> None:
