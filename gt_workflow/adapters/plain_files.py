@@ -136,7 +136,7 @@ def _target(uri: str) -> tuple[str, str, int | None, list[Path]]:
     Raises StorageError for a folder. Thousands of files are written in a row: nothing is asked
     twice, and paths are text, since a `Path` takes as long as a file.
     """
-    target, made = uri, list[Path]()
+    target, made = str(Path(uri)) if "/." in uri or "//" in uri else uri, list[Path]()
     mode = _mode(target, follow=False)
     if mode is not None and stat.S_ISLNK(mode):
         # Through a link, as any program writes: the link stays, its target changes.
@@ -144,7 +144,7 @@ def _target(uri: str) -> tuple[str, str, int | None, list[Path]]:
         mode = _mode(target)
     folder, name = os.path.split(target)
     folder = folder or "."
-    if name in {"", ".", ".."} or (mode is not None and stat.S_ISDIR(mode)):
+    if name in {"", ".", ".."} or uri.endswith("/") or (mode is not None and stat.S_ISDIR(mode)):
         raise StorageError("is a folder, not a file", uri=uri)
     if mode is None and not os.path.isdir(folder):  # noqa: PTH112
         made = _missing(Path(folder))

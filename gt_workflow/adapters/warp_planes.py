@@ -11,7 +11,8 @@ import hashlib
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property, lru_cache
-from typing import TYPE_CHECKING, Any, Final
+from operator import gt
+from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 import cv2
 import numpy as np
@@ -30,9 +31,18 @@ cv2.setNumThreads(1)
 np.empty(16 << 20, np.uint8)
 
 LONGEST_SIDE: Final = 32_766  # OpenCV counts pixels of a warp in 16 bits
+_EDGE: Final = cv2.BORDER_REPLICATE
+_CACHED: Final = 1 << 20  # bytes that stay in a core's cache beside what is made of them
 _NOISE: Final = 255 / 6**0.5  # standard deviation of the sum of two even bytes
 # A cubic between two samples and their neighbours, across; OpenCV is quicker with one axis each.
 _HALF: Final = np.array([[-1, 9, 9, -1]], np.float32) / 16
+
+
+class _Flipped(NamedTuple):
+    """Planes of our own or of the picture, and whether they are flipped across and down."""
+
+    planes: Sequence[Plane]
+    flips: tuple[bool, bool]
 
 
 class Darkroom:
@@ -103,24 +113,31 @@ class _Layer:
     grounds: Sequence[float]
 
     def mirrored(self, places: Sequence[Geometry]) -> Iterator[Sequence[Plane]]:
-        """Yield planes flipped across, then down as well, then down alone; each turned, too."""
+        """Yield planes flipped, or flipped and then with rows for columns, one from the other.
+
+        But what was moved by half a sample is not moved back.
+        """
         whole = all(side % factor == 0 for side, factor in zip(self.size, self.before, strict=True))
         steady = whole or max(self.before) == 2
-        planes, flips = self.planes, (False, False)
+        begin = upright = _Flipped(self.planes, (False, False))
+        turned: _Flipped | None = None
         for to in places:
-            turned, across, down = to.a == 0.0, *_flips(to)
-            if not steady or self.after != (self.before[::-1] if turned else self.before):
+            flips = _flips(to)
+            if not steady or self.after != (self.before[::-1] if to.a == 0.0 else self.before):
                 yield self._moved(to)
                 continue
-            if flips > (across, down):
-                planes, flips = self.planes, (False, False)
-            if across > flips[0]:
-                planes = [self._flipped(plane, axis=0) for plane in planes]
-            if down > flips[1]:
-                own = planes is not self.planes
-                planes = [self._flipped(plane, axis=1, own=own) for plane in planes]
-            flips = across, down
-            yield [np.asarray(cv2.transpose(one), np.uint8) for one in planes] if turned else planes
+            if to.a != 0.0 or not whole or turned is None:
+                back = any(map(gt, upright.flips, flips))
+                upright = self._flip(begin if back and not whole else upright, flips)
+            if to.a != 0.0:
+                yield upright.planes
+                continue
+            if whole and turned is not None:
+                turned = self._flip(turned, flips)
+            else:
+                rows = [np.asarray(cv2.transpose(plane), np.uint8) for plane in upright.planes]
+                turned = _Flipped(rows, flips)
+            yield turned.planes
 
     def turned(self, places: Sequence[Geometry]) -> Iterator[Sequence[Plane]]:
         """Yield planes in their new places; with a half turn, one that is upright comes first."""
@@ -133,21 +150,28 @@ class _Layer:
                 continue
             planes = planes or self._moved(_upright(to))
             if upside_down == _is_upright(to):
-                planes = [np.asarray(cv2.flip(one, -1, dst=one), np.uint8) for one in planes]
+                planes = [_half_turned(plane) for plane in planes]
                 upside_down = not upside_down
             yield planes
 
-    def _flipped(self, plane: Plane, *, axis: int, own: bool = False) -> Plane:
-        """Flip a plane, in its place if it is our own: 0 across, 1 down.
+    def _flip(self, stood: _Flipped, flips: tuple[bool, bool]) -> _Flipped:
+        """Flip planes until they stand like this, in their place if they are our own.
 
         If the size is odd, samples are put where they belong, half a sample on.
         """
-        flipped = cv2.flip(plane, 1 - axis, dst=plane if own else None)
-        if self.size[axis] % self.before[axis]:
-            half, anchor = (_HALF.T, (0, 1)) if axis else (_HALF, (1, 0))
-            edge = cv2.BORDER_REPLICATE
-            flipped = cv2.filter2D(flipped, -1, half, anchor=anchor, borderType=edge)
-        return np.asarray(flipped, np.uint8)
+        across, down = flips[0] != stood.flips[0], flips[1] != stood.flips[1]
+        if not across and not down:
+            return stood
+        planes: list[Plane] = []
+        for plane in stood.planes:
+            own = None if stood.planes is self.planes else plane
+            made = cv2.flip(plane, -1 if across and down else int(across), dst=own)
+            if across and self.size[0] % self.before[0]:
+                made = cv2.filter2D(made, -1, _HALF, anchor=(1, 0), borderType=_EDGE)
+            if down and self.size[1] % self.before[1]:
+                made = cv2.filter2D(made, -1, _HALF.T, anchor=(0, 1), borderType=_EDGE)
+            planes.append(np.asarray(made, np.uint8))
+        return _Flipped(planes, flips)
 
     def _moved(self, to: Geometry) -> Sequence[Plane]:
         """Return planes in a new place, made from the picture's own."""
@@ -164,13 +188,15 @@ class _Layer:
         if to.rigid:
             # Where samples are not alike, the mean of what one is to stand for.
             flags = cv2.INTER_CUBIC if alike else cv2.INTER_LINEAR
-            edge = cv2.BORDER_REPLICATE
             made = [
-                cv2.warpAffine(one, matrix, size, flags=flags, borderMode=edge)
+                cv2.warpAffine(one, matrix, size, flags=flags, borderMode=_EDGE)
                 for one in self.planes
             ]
-        elif len(self.planes) == 1:
-            made = [cv2.warpAffine(self.planes[0], matrix, size, borderValue=self.grounds[0])]
+        elif len(self.planes) == 1 or 4 * self.planes[0].size > _CACHED:
+            made = [
+                cv2.warpAffine(one, matrix, size, borderValue=ground)
+                for one, ground in zip(self.planes, self.grounds, strict=True)
+            ]
         else:
             both = cv2.warpAffine(self._twice, matrix, size, borderValue=[*self.grounds] * 2)
             made = [cv2.extractChannel(both, index) for index in (0, 1)]
@@ -178,9 +204,18 @@ class _Layer:
 
     @cached_property
     def _twice(self) -> Plane:
-        """Both planes in four channels: OpenCV warps them sooner than two planes, to the same."""
+        """Both planes in four channels: OpenCV warps them sooner than two planes, to the same.
+
+        Only while they fit in the processor's cache: two large planes are quicker by themselves.
+        """
         # What `merge` writes goes past the processor's cache, a copy of it does not.
         return np.asarray(cv2.merge([*self.planes] * 2), np.uint8).copy()
+
+
+def _half_turned(plane: Plane) -> Plane:
+    """Turn a plane upside down, in its place unless that is another's."""
+    there = plane if plane.flags.owndata else None
+    return np.asarray(cv2.flip(plane, -1, dst=there), np.uint8)
 
 
 def _kin(to: Geometry) -> Geometry | None:
@@ -189,9 +224,13 @@ def _kin(to: Geometry) -> Geometry | None:
 
 
 def _rank(to: Geometry) -> tuple[bool, ...]:
-    """Return a place in the order in which kin come out of each other."""
+    """Return a place in the order in which kin come out of each other at the least cost.
+
+    It is flip-tb, rotate-270, rotate-90, flip-lr, rotate-180; or upright and upside down.
+    """
     across, down = _flips(to)
-    return (not across, down, to.a == 0.0) if _kin(to) is None else (not _is_upright(to),)
+    mirrors = across and down, across, (to.a == 0.0) != across
+    return mirrors if _kin(to) is None else (not _is_upright(to),)
 
 
 def _flips(to: Geometry) -> tuple[bool, bool]:

@@ -338,3 +338,23 @@ def test_reading_many_waits_for_no_pipe_and_tells_of_names_that_cannot_be(tmp_pa
     assert real.result() == b"1"
     assert all(isinstance(one.error, RefusedError) for one in refused)
     assert [getattr(one.error, "reason", None) for one in refused] == list(reasons.values())
+
+
+@pytest.mark.parametrize("name", ["new/.", "./new", ".//new", "folder/../new"])
+def test_a_local_file_may_be_named_in_roundabout_ways(tmp_path, monkeypatch, name):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "folder").mkdir()
+    files = LocalFiles()
+    with files.create(name) as file:
+        file.write(b"x")
+    assert (tmp_path / "new").read_bytes() == b"x"
+    assert files.exists(name)
+
+
+@pytest.mark.parametrize("name", ["", ".", "..", "folder", "folder/", "new/", "new/..", "folder/."])
+def test_a_folder_is_no_local_file_to_write(tmp_path, monkeypatch, name):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "folder").mkdir()
+    with pytest.raises(StorageError, match="is a folder, not a file"), LocalFiles().create(name):
+        raise AssertionError
+    assert [path.name for path in tmp_path.iterdir()] == ["folder"]

@@ -17,7 +17,7 @@ from gt_workflow.adapters.warp import Warp
 from gt_workflow.adapters.warp_jpeg import decode, encode, quality_of
 from gt_workflow.core.boxes import Box
 from gt_workflow.core.variant_boxes import Keeping, follow
-from gt_workflow.core.variants import DRAWN, SEED_TEN, draw, recipe
+from gt_workflow.core.variants import DRAWN, SEED_TEN, Variant, draw, recipe
 from gt_workflow.errors import DataError, UsageError
 from gt_workflow.ports import Look
 
@@ -336,6 +336,15 @@ def test_flips_and_right_angles_are_the_same_alone_together_and_in_any_order(siz
             made = [one.data for one in Warp().render(data, some, look=look, uri="x")]
             alone = [next(Warp().render(data, [one], look=look, uri="x")).data for one in some]
             assert made == alone
+
+
+def test_a_half_turn_of_another_name_leaves_the_photograph_as_it_is():
+    """Nothing is flipped in its place that is the photograph's own."""
+    data = saved(photograph((64, 48)))
+    turn = Variant("half", "rotate", {"degrees": -180.0})
+    asked = [recipe(turn, width=64, height=48, expand=False), *recipes(["flip-lr"], (64, 48))]
+    (_, after) = [one.data for one in Warp().render(data, asked, look=Look(), uri="x")]
+    assert after == next(Warp().render(data, asked[1:], look=Look(), uri="x")).data
 
 
 def test_planes_are_the_files_own_to_the_bit():
