@@ -6,6 +6,7 @@ is of two runs of the same round; a row gives the median of the ratios and their
 
 from __future__ import annotations
 
+import os
 import statistics
 import sys
 from collections.abc import Callable, Mapping, Sequence
@@ -61,12 +62,16 @@ class Row:
 def interleave(
     contenders: Mapping[str, Callable[[], Measure]], *, rounds: int, name: str
 ) -> dict[str, list[Measure]]:
-    """Run every contender once a round, every other round in the opposite order."""
+    """Run every contender once a round, every other round in the opposite order.
+
+    What one of them left to be written to the disk is written before the next one's turn.
+    """
     figures: dict[str, list[Measure]] = {contender: [] for contender in contenders}
     for number in range(rounds):
         order = list(contenders)[:: -1 if number % 2 else 1]
         for contender in order:
             progress(f"{name}: round {number + 1} of {rounds}, {contender}")
+            os.sync()
             figures[contender].append(contenders[contender]())
     return figures
 

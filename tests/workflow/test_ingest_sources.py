@@ -111,7 +111,7 @@ def test_a_prefix_of_variants_is_refused_with_its_manifest_s_name(source):
         "s3://lab/varied/images/a.jpg": encoded(1),
         "s3://lab/other/augment.json": b"{}",
     }
-    with pytest.raises(UsageError, match=r"launch s3://lab/varied/augmented\.manifest$"):
+    with pytest.raises(UsageError, match=r"instead: s3://lab/varied/augmented\.manifest$"):
         ingested(objects, source)
     _, receipt, _ = ingested(objects, "s3://lab/varied", exclude=("s3://lab/varied/augment",))
     assert receipt.lines == 1
