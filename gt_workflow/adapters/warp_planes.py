@@ -133,10 +133,10 @@ class _Layer:
                 yield upright.planes
                 continue
             if whole and turned is not None:
-                turned = self._flip(turned, flips)
+                turned = self._flip(turned, flips[::-1])
             else:
                 rows = [np.asarray(cv2.transpose(plane), np.uint8) for plane in upright.planes]
-                turned = _Flipped(rows, flips)
+                turned = _Flipped(rows, flips[::-1])
             yield turned.planes
 
     def turned(self, places: Sequence[Geometry]) -> Iterator[Sequence[Plane]]:

@@ -17,7 +17,7 @@ from gt_workflow.adapters.warp import Warp
 from gt_workflow.adapters.warp_jpeg import decode, encode, quality_of
 from gt_workflow.core.boxes import Box
 from gt_workflow.core.variant_boxes import Keeping, follow
-from gt_workflow.core.variants import DRAWN, SEED_TEN, Variant, draw, recipe
+from gt_workflow.core.variants import DRAWN, SEED_TEN, Geometry, Recipe, Variant, draw, recipe
 from gt_workflow.errors import DataError, UsageError
 from gt_workflow.ports import Look
 
@@ -345,6 +345,20 @@ def test_a_half_turn_of_another_name_leaves_the_photograph_as_it_is():
     asked = [recipe(turn, width=64, height=48, expand=False), *recipes(["flip-lr"], (64, 48))]
     (_, after) = [one.data for one in Warp().render(data, asked, look=Look(), uri="x")]
     assert after == next(Warp().render(data, asked[1:], look=Look(), uri="x")).data
+
+
+def test_rows_may_become_columns_beside_right_angles():
+    picture = photograph((64, 48))
+    places = [
+        (Geometry(0, 1, 0, 1, 0, 0, 48, 64), PIL.Image.Transpose.TRANSPOSE),
+        (Geometry(0, -1, 48, -1, 0, 64, 48, 64), PIL.Image.Transpose.TRANSVERSE),
+        (Geometry(0, 1, 0, -1, 0, 64, 48, 64), PIL.Image.Transpose.ROTATE_90),
+        (Geometry(0, -1, 48, 1, 0, 0, 48, 64), PIL.Image.Transpose.ROTATE_270),
+    ]
+    asked = [Recipe(str(number), to) for number, (to, _) in enumerate(places)]
+    made = Warp().render(saved(picture), asked, look=Look(), uri="x")
+    for one, (_, same) in zip(made, places, strict=True):
+        assert psnr(opened(one), picture.transpose(same)) > 36
 
 
 def test_planes_are_the_files_own_to_the_bit():

@@ -34,9 +34,9 @@ def request(name="Degus-5f2a", **changes):
         "attribute": "boxes",
         "kind": "label",
         "region": REGION,
-        "manifest_uri": f"s3://work/gt/jobs/{name}/input.manifest",
-        "labels_uri": f"s3://work/gt/jobs/{name}/labels.json",
-        "template_uri": f"s3://work/gt/jobs/{name}/template.liquid.html",
+        "manifest_uri": f"s3://studio/gt/jobs/{name}/input.manifest",
+        "labels_uri": f"s3://studio/gt/jobs/{name}/labels.json",
+        "template_uri": f"s3://studio/gt/jobs/{name}/template.liquid.html",
         "output_uri": "s3://results/gt",
         "role_arn": ROLE,
         "workteam_arn": TEAM,
@@ -52,8 +52,8 @@ def private():
     return access_of(
         [request()],
         images=["s3://photographs/degus/1.jpg", "s3://photographs/degus/2.jpg"],
-        uploads=["s3://work/gt/jobs/Degus-5f2a/"],
-        channels=["s3://work/gt/channels/Degus-5f2a/"],
+        uploads=["s3://studio/gt/jobs/Degus-5f2a/"],
+        channels=["s3://studio/gt/channels/Degus-5f2a/"],
     )
 
 
@@ -84,9 +84,9 @@ def any_job():
         region=REGION,
         account=ACCOUNT,
         role_arn=ROLE,
-        reads=("s3://work/images/", "s3://work/jobs/"),
-        writes=("s3://work/output/",),
-        uploads=("s3://work/images/", "s3://work/jobs/"),
+        reads=("s3://studio/images/", "s3://studio/jobs/"),
+        writes=("s3://studio/output/",),
+        uploads=("s3://studio/images/", "s3://studio/jobs/"),
     )
 
 
@@ -126,10 +126,10 @@ def test_what_is_asked_of_a_simulator_has_no_wildcard_and_leaves_aliases_out():
 
 @given(st.text("ab*?$/{}", min_size=1, max_size=8))
 def test_signs_that_policies_read_are_written_so_that_they_mean_themselves(text):
-    access = replace(any_job(), reads=(f"s3://work/{text}",), writes=("s3://work/out/",))
+    access = replace(any_job(), reads=(f"s3://studio/{text}",), writes=("s3://studio/out/",))
     policy = execution_policy(access)
     (resource,) = next(one for one in policy["Statement"] if one["Sid"] == "ReadInput")["Resource"]
-    key = resource.removeprefix("arn:aws:s3:::work/")
+    key = resource.removeprefix("arn:aws:s3:::studio/")
     bare = key[:-1] if text.endswith("/") else key
     for sign in "*?$":
         bare = bare.replace(f"${{{sign}}}", f"<{ord(sign)}>")

@@ -19,8 +19,8 @@ ACCESS = Access(
     region="us-east-1",
     account="123456789012",
     role_arn=ROLE,
-    reads=("s3://work/images/",),
-    writes=("s3://work/output/",),
+    reads=("s3://studio/images/",),
+    writes=("s3://studio/output/",),
 )
 
 
